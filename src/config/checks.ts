@@ -1,0 +1,58 @@
+/** Rules that join several keys. */
+import type { Config } from './schema.ts';
+
+export interface Problem {
+  /** Dotted key. */
+  key: string;
+  message: string;
+}
+
+/** Problems between keys. A section that is missing here was invalid by itself; rules that read it wait. */
+export function crossFieldProblems(sections: Partial<Config>): Problem[] {
+  const { model, data, rollout, reward, algorithm, trainer } = sections;
+  const problems: Problem[] = [];
+  const report = (key: string, message: string): void => void problems.push({ key, message });
+
+  if (model?.from_scratch && model.lora.rank > 0) {
+    report(
+      'model.lora.rank',
+      `expected 0, because model.from_scratch trains all weights, found ${model.lora.rank}`,
+    );
+  }
+  if (data && data.min_pixels !== null && data.max_pixels !== null && data.min_pixels > data.max_pixels) {
+    report(
+      'data.min_pixels',
+      `expected at most data.max_pixels (${data.max_pixels}), found ${data.min_pixels}`,
+    );
+  }
+  if (rollout?.engine === 'replay' && rollout.replay_file === null) {
+    report('rollout.replay_file', 'expected a JSONL file, because rollout.engine is replay, found null');
+  }
+  if (rollout?.engine === 'generate' && rollout.replay_file !== null) {
+    report('rollout.replay_file', 'is read only by rollout.engine=replay; set that, or leave this key out');
+  }
+  if (reward && reward.accuracy_weight + reward.format_weight === 0) {
+    report(
+      'reward.accuracy_weight',
+      'expected accuracy_weight + format_weight above 0, found 0: no reward at all',
+    );
+  }
+  const mini = algorithm?.mini_batch_prompts ?? null;
+  if (data && mini !== null && data.rollout_batch_size % mini !== 0) {
+    report(
+      'algorithm.mini_batch_prompts',
+      `expected a divisor of data.rollout_batch_size (${data.rollout_batch_size}), found ${mini}`,
+    );
+  }
+  if (data?.val_files === null && trainer) {
+    const asking = (['val_before_train', 'val_after_train'] as const).filter((key) => trainer[key]);
+    const keys = [...(trainer.val_freq === -1 ? [] : ['val_freq']), ...asking].map((key) => `trainer.${key}`);
+    if (keys.length > 0) {
+      report(
+        'data.val_files',
+        `expected a JSONL file, because ${keys.join(', ')} asks for validation, found null`,
+      );
+    }
+  }
+  return problems;
+}

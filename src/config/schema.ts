@@ -1,0 +1,238 @@
+/**
+ * The configuration: one strict schema. Types, defaults, help texts and the JSON Schema all come from here.
+ * Names follow EasyR1 and TRL wherever they have one.
+ */
+import { z } from 'zod';
+import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
+
+/** The rule verifiers that a row can be sent to. */
+export const VERIFIER_NAMES = ['number', 'choice', 'yes_no', 'text'] as const;
+
+const MAX_SEED = 2 ** 32 - 1;
+const SAFE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
+
+const count = () => z.int().min(1);
+const fraction = () => z.number().min(0).max(1);
+const seed = () => z.int().min(0).max(MAX_SEED);
+const text = () => z.string().min(1);
+const folderName = () =>
+  z.string().regex(SAFE_NAME, 'letters, digits, "-", "_" and "." only, and no "." at the start');
+/** -1 for never, else a number of steps. */
+const everySteps = () =>
+  z.int().refine((value) => value === -1 || value >= 1, {
+    error: '-1 (never) or a number of steps of at least 1',
+  });
+const files = () =>
+  z
+    .union([text(), z.array(text()).min(1)], { error: 'a path, or a list of paths' })
+    .transform((value) => (typeof value === 'string' ? [value] : value));
+const pattern = () =>
+  z.string().refine(isRegularExpression, { error: 'a regular expression that JavaScript can compile' });
+
+const model = z.strictObject({
+  path: text().describe('Hugging Face folder of a Qwen2.5-VL model.'),
+  freeze_vision_tower: z.boolean().default(false).describe('Keep the vision tower as it is.'),
+  gradient_checkpointing: z
+    .boolean()
+    .default(false)
+    .describe('Recompute each layer in the backward pass: less memory, more time.'),
+  from_scratch: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Start from random weights of the shape in config.json; for small models trained from nothing.',
+    ),
+  lora: z
+    .strictObject({
+      rank: z.int().min(0).default(0).describe('Rank of the adapter matrices; 0 trains all weights.'),
+      alpha: z.number().positive().default(64).describe('The adapter is scaled by alpha / rank.'),
+      target_modules: z
+        .union([z.literal('all-linear'), z.array(text()).min(1)], {
+          error: '"all-linear", or a list of parts of module names',
+        })
+        .default('all-linear')
+        .describe('Which linear layers get an adapter.'),
+      exclude_modules: pattern()
+        .nullable()
+        .default('.*visual.*')
+        .describe('Regular expression; module names that match it get no adapter.'),
+    })
+    .prefault({})
+    .describe('Low-rank adapters.'),
+});
+
+const data = z.strictObject({
+  train_files: files().describe('JSONL file or files to train on.'),
+  val_files: files().nullable().default(null).describe('JSONL file or files to validate on.'),
+  image_dir: text()
+    .nullable()
+    .default(null)
+    .describe('Folder of the images; null: the folder of each JSONL.'),
+  prompt_key: text().default('problem').describe('Key of the question in a row.'),
+  answer_key: text().default('answer').describe('Key of the right answer in a row.'),
+  image_key: text().default('image_path').describe('Key of the image path or paths in a row.'),
+  system_prompt: z.string().default(WETHINK_SYSTEM_PROMPT).describe('System prompt; "" for none.'),
+  max_prompt_length: count().default(2048).describe('Longest prompt in tokens, images included.'),
+  max_response_length: count().default(2048).describe('Longest response in tokens.'),
+  rollout_batch_size: count().default(8).describe('Prompts per step.'),
+  val_max_rows: count().nullable().default(null).describe('Validate on this many rows; null: all.'),
+  shuffle: z.boolean().default(true).describe('New order of the training rows in every epoch.'),
+  seed: seed().default(1).describe('Seed of the order of rows.'),
+  min_pixels: count()
+    .nullable()
+    .default(null)
+    .describe("Smaller images are enlarged to this area; null: as in the model's preprocessor_config.json."),
+  max_pixels: count()
+    .nullable()
+    .default(null)
+    .describe("Larger images are reduced to this area; null: as in the model's preprocessor_config.json."),
+  filter_overlong_prompts: z
+    .boolean()
+    .default(true)
+    .describe('Leave out rows whose prompt is longer than max_prompt_length; false: such a row is an error.'),
+  max_bad_fraction: fraction().default(0).describe('Go on without bad rows up to this fraction of all rows.'),
+});
+
+const rollout = z
+  .strictObject({
+    engine: z
+      .enum(['generate', 'replay'])
+      .default('generate')
+      .describe('"generate" samples responses; "replay" takes them with their rewards from replay_file.'),
+    replay_file: text().nullable().default(null).describe('JSONL of given responses for engine "replay".'),
+    n: z.int().min(2).default(5).describe('Responses per prompt: the size of a group.'),
+    temperature: z.number().positive().default(1).describe('Sampling temperature in training.'),
+    max_sequences: count().default(128).describe('Responses generated at once; bounds memory only.'),
+    val_temperature: z
+      .number()
+      .min(0)
+      .default(0)
+      .describe('Sampling temperature in validation; 0 is greedy.'),
+  })
+  .prefault({});
+
+const verifierMap = () => z.record(z.string(), z.enum(VERIFIER_NAMES)).default({});
+
+const reward = z
+  .strictObject({
+    accuracy_weight: z.number().min(0).default(0.7).describe('Weight of the accuracy part of the reward.'),
+    format_weight: z.number().min(0).default(0.3).describe('Weight of the format part of the reward.'),
+    verifier_by_reward: verifierMap().describe("Verifier by the literal value of a row's reward."),
+    verifier_by_category: verifierMap().describe("Verifier by the literal value of a row's category."),
+    number_tolerance: fraction()
+      .default(0)
+      .describe('Relative error up to which a number counts as right; 0: exactly equal.'),
+    shuffle_in_group: z
+      .boolean()
+      .default(false)
+      .describe('Control experiment: shuffle the rewards inside each group, so that they teach nothing.'),
+  })
+  .prefault({});
+
+const algorithm = z
+  .strictObject({
+    loss_type: z
+      .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo'])
+      .default('grpo')
+      .describe('How token losses are averaged.'),
+    kl_coef: z.number().min(0).default(0.01).describe('Weight of the KL loss; 0 keeps no reference model.'),
+    clip_ratio_low: fraction().default(0.2).describe('The ratio is clipped below at 1 minus this.'),
+    clip_ratio_high: z.number().min(0).default(0.3).describe('The ratio is clipped above at 1 plus this.'),
+    scale_rewards: z
+      .enum(['group', 'none'])
+      .default('group')
+      .describe("Divide advantages by the group's standard deviation, or not."),
+    mini_batch_prompts: count()
+      .nullable()
+      .default(null)
+      .describe('Prompts per optimizer update; null: all of rollout_batch_size.'),
+    num_iterations: count().default(1).describe('Passes over the rollouts of one step.'),
+    mask_truncated_completions: z
+      .boolean()
+      .default(false)
+      .describe('Leave responses without an end token out of the loss.'),
+  })
+  .prefault({});
+
+const beta = () => z.number().min(0).lt(1);
+
+const optim = z
+  .strictObject({
+    lr: z.number().min(0).default(1e-6).describe('Peak learning rate.'),
+    betas: z
+      .tuple([beta(), beta()], { error: 'two numbers from 0 to below 1' })
+      .default([0.9, 0.999])
+      .describe("AdamW's decay rates."),
+    eps: z.number().positive().default(1e-8).describe("AdamW's epsilon."),
+    weight_decay: z.number().min(0).default(0.01).describe('Decoupled weight decay.'),
+    max_grad_norm: z.number().positive().default(1).describe('Gradients are scaled down to this norm.'),
+    lr_scheduler_type: z
+      .enum(['constant', 'linear', 'cosine'])
+      .default('constant')
+      .describe('Course of the learning rate after the warm-up.'),
+    warmup_steps: z.int().min(0).default(0).describe('Updates of linear warm-up.'),
+    min_lr_ratio: fraction().default(0).describe('The schedule ends at this fraction of lr.'),
+  })
+  .prefault({});
+
+const sft = z
+  .strictObject({
+    batch_size: count().default(32).describe('Rows per update of `wethink sft`.'),
+  })
+  .prefault({});
+
+const trainer = z
+  .strictObject({
+    project_name: folderName().default('wethink').describe('Folder of the project in save_checkpoint_path.'),
+    experiment_name: folderName()
+      .default('run')
+      .describe(
+        "Folder of the run in the project; the configuration file's name without ending unless given.",
+      ),
+    save_checkpoint_path: text().default('checkpoints').describe('Folder of all runs.'),
+    total_epochs: count().default(1).describe('Passes over the training rows.'),
+    max_steps: count().nullable().default(null).describe('Steps; overrides total_epochs.'),
+    val_freq: everySteps().default(-1).describe('Validate every so many steps; -1: never.'),
+    val_before_train: z.boolean().default(false).describe('Validate before the first step.'),
+    val_after_train: z.boolean().default(false).describe('Validate after the last step.'),
+    save_freq: everySteps().default(-1).describe('Save every so many steps; -1: at the end only.'),
+    save_limit: everySteps().default(3).describe('Keep the newest so many checkpoints; -1: all.'),
+    micro_batch_tokens: count().default(4096).describe('Tokens per forward pass; never changes the result.'),
+    seed: seed().default(1).describe('Seed of sampling and of fresh weights.'),
+    gpu: z
+      .strictObject({
+        adapter: z
+          .enum(['auto', 'real', 'system', 'embedded'])
+          .default('auto')
+          .describe('A real GPU, a software driver of the system, or the embedded one; auto: in this order.'),
+        memory_budget_gb: z
+          .number()
+          .positive()
+          .nullable()
+          .default(null)
+          .describe('Limit of GPU buffers; null: none.'),
+      })
+      .prefault({})
+      .describe('Choice of the device.'),
+  })
+  .prefault({});
+
+export const configSchema = z.strictObject({ model, data, rollout, reward, algorithm, optim, sft, trainer });
+
+export type Config = z.infer<typeof configSchema>;
+export type ModelConfig = Config['model'];
+export type DataConfig = Config['data'];
+export type RolloutConfig = Config['rollout'];
+export type RewardConfig = Config['reward'];
+export type AlgorithmConfig = Config['algorithm'];
+export type OptimConfig = Config['optim'];
+export type TrainerConfig = Config['trainer'];
+export type VerifierName = (typeof VERIFIER_NAMES)[number];
+
+function isRegularExpression(source: string): boolean {
+  try {
+    return new RegExp(source) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
