@@ -1,0 +1,177 @@
+import { createHash } from 'node:crypto';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import sharp from 'sharp';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { drawQuestion } from '../../scripts/digit-questions.ts';
+import { DIGIT_SIZE, loadDigits, makeDigits, splitDigits } from '../../scripts/make-digits.ts';
+import { RandomStream } from '../../src/util/random.ts';
+
+interface DigitRow {
+  problem: string;
+  answer: string;
+  category: string;
+  refined_cot: string;
+  image_path: string;
+  reward: string;
+}
+
+const SEED = 1;
+const ROWS = { heldout: 512, sft: 150, rl: 150 };
+// A guess that ignores the picture must stay below this share, or reward would come without looking.
+const CONSTANT_GUESS_LIMIT = 0.2;
+
+describe('digit questions', () => {
+  const questions = Array.from({ length: 5000 }, (_, row) => drawQuestion(new RandomStream(7, 'test', row)));
+
+  it('have answers that follow from the digits and the words', () => {
+    for (const question of questions) {
+      expect(question).toHaveProperty('answer', solve(question.problem, question.digits));
+      expect(question.reasoning).toContain(question.digits.join(question.kind === 'sum' ? '+' : ','));
+    }
+  });
+
+  it('cannot be answered by a constant', () => {
+    const counts = new Map<string, number>();
+    for (const { answer } of questions) counts.set(answer, (counts.get(answer) ?? 0) + 1);
+    expect(Math.max(...counts.values()) / questions.length).toBeLessThan(CONSTANT_GUESS_LIMIT);
+    expect(counts.size).toBe(22); // 0 to 18, A, B, C
+  });
+
+  it('stay short', () => {
+    for (const { problem } of questions) {
+      expect(problem.replace(/ \(A\).*/, '').split(' ').length).toBeLessThanOrEqual(12);
+    }
+  });
+});
+
+describe('digit files', () => {
+  let folder: string;
+  const rows: Record<string, DigitRow[]> = {};
+
+  beforeAll(async () => {
+    folder = await mkdtemp(path.join(tmpdir(), 'digits-'));
+    await makeDigits(folder, { seed: SEED, rows: ROWS });
+    for (const split of Object.keys(ROWS)) rows[split] = await readRows(path.join(folder, `${split}.jsonl`));
+  }, 60_000);
+  afterAll(() => rm(folder, { recursive: true, force: true }));
+
+  it('hold the asked number of rows, each with its picture', async () => {
+    for (const [split, count] of Object.entries(ROWS)) {
+      const made = rows[split] ?? [];
+      expect(made.length).toBe(count);
+      for (const row of made) {
+        const { width, height } = await sharp(path.join(folder, row.image_path)).metadata();
+        expect([width, height]).toEqual([DIGIT_SIZE * digitsOf(row).length, DIGIT_SIZE]);
+      }
+    }
+  });
+
+  it('show the digits that the reasoning names', async () => {
+    const labels = new Map(
+      loadDigits().flatMap((images, digit) => images.map((image) => [hash(image), digit] as const)),
+    );
+    for (const row of rows['heldout'] ?? []) {
+      const tiles = await cutDigits(path.join(folder, row.image_path));
+      expect(tiles.map((tile) => labels.get(tile))).toEqual(digitsOf(row));
+    }
+  });
+
+  it('never show one digit image in two splits', async () => {
+    const pools = splitDigits(loadDigits(), SEED);
+    const sizes = (digits: readonly unknown[][]): number[] => digits.map((images) => images.length);
+    expect(sizes(pools.heldout)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect(sizes(pools.sft)).toEqual(Array.from({ length: 10 }, () => 200));
+    const owner = new Map<string, string>();
+    for (const [split, digits] of Object.entries(pools)) {
+      for (const image of digits.flat()) {
+        expect(owner.has(hash(image))).toBe(false);
+        owner.set(hash(image), split);
+      }
+    }
+    expect(owner.size).toBe(10_000);
+    for (const [split, made] of Object.entries(rows)) {
+      for (const row of made) {
+        const tiles = await cutDigits(path.join(folder, row.image_path));
+        expect(new Set(tiles.map((tile) => owner.get(tile)))).toEqual(new Set([split]));
+      }
+    }
+  });
+
+  it('hold held-out rows that no constant answer solves', () => {
+    const answers = (rows['heldout'] ?? []).map((row) => row.answer);
+    const best = Math.max(...[...new Set(answers)].map((guess) => answers.filter((a) => a === guess).length));
+    expect(best / answers.length).toBeLessThan(CONSTANT_GUESS_LIMIT);
+  });
+
+  it('depend on the seed alone', async () => {
+    const few = { heldout: 20, sft: 0, rl: 0 };
+    const again = path.join(folder, 'again');
+    const other = path.join(folder, 'other');
+    await makeDigits(again, { seed: SEED, rows: few });
+    await makeDigits(other, { seed: SEED + 1, rows: few });
+    const first = rows['heldout']?.slice(0, 20);
+    expect(await readRows(path.join(again, 'heldout.jsonl'))).toEqual(first);
+    expect(await readRows(path.join(other, 'heldout.jsonl'))).not.toEqual(first);
+    const picture = await readFile(path.join(folder, 'images/heldout/00001.png'));
+    expect(picture.equals(await readFile(path.join(again, 'images/heldout/00001.png')))).toBe(true);
+  });
+
+  it('refuse a number of rows that is none', async () => {
+    await expect(makeDigits(folder, { rows: { rl: Number.NaN } })).rejects.toThrow(
+      /rows\.rl[^]*whole number/,
+    );
+    await expect(makeDigits(folder, { seed: 1.5 })).rejects.toThrow(/seed/);
+  });
+});
+
+/** The answer worked out from the question's words, independently of how the question was made. */
+function solve(problem: string, digits: readonly number[]): string {
+  const value = solveValue(problem.replace(/ \(A\).*/, ''), digits);
+  if (!problem.includes('(A)')) return String(value);
+  const option = [...problem.matchAll(/\(([A-C])\) (\d+)/g)].find((match) => Number(match[2]) === value);
+  return option?.[1] ?? 'no option';
+}
+
+function solveValue(problem: string, digits: readonly number[]): number {
+  if (/sum|total|add|together/i.test(problem)) return digits.reduce((a, b) => a + b, 0);
+  if (/largest|biggest/.test(problem)) return Math.max(...digits);
+  if (/smallest|least/.test(problem)) return Math.min(...digits);
+  if (problem.includes('even')) return digits.filter((d) => d % 2 === 0).length;
+  if (problem.includes('odd')) return digits.filter((d) => d % 2 === 1).length;
+  const threshold = Number(/\d/.exec(problem)?.[0]);
+  if (problem.includes('greater than')) return digits.filter((d) => d > threshold).length;
+  if (problem.includes('less than')) return digits.filter((d) => d < threshold).length;
+  throw new Error(`a question of no known kind: ${problem}`);
+}
+
+function digitsOf(row: DigitRow): number[] {
+  return row.refined_cot
+    .replace(/[:=].*/, '')
+    .split(/[+,]/)
+    .map(Number);
+}
+
+async function readRows(file: string): Promise<DigitRow[]> {
+  const lines = (await readFile(file, 'utf8')).trimEnd().split('\n');
+  return lines.map((line): DigitRow => JSON.parse(line));
+}
+
+/** The content hash of each digit in a picture. */
+async function cutDigits(file: string): Promise<string[]> {
+  const { data, info } = await sharp(file).extractChannel(0).raw().toBuffer({ resolveWithObject: true });
+  const tiles: string[] = [];
+  for (let left = 0; left < info.width; left += DIGIT_SIZE) {
+    const tile = Buffer.alloc(DIGIT_SIZE * DIGIT_SIZE);
+    for (let y = 0; y < DIGIT_SIZE; y++) {
+      data.copy(tile, y * DIGIT_SIZE, y * info.width + left, y * info.width + left + DIGIT_SIZE);
+    }
+    tiles.push(hash(tile));
+  }
+  return tiles;
+}
+
+function hash(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
