@@ -1,0 +1,101 @@
+// y[n, k] = (accumulate ? y : 0) + sum_m x[n, x_offset + m] * w[m, k]: the gradient of a linear layer's input.
+//
+// x_NM    f32 read        [N, x_stride], x_stride and x_offset multiples of 4; columns past M up to the
+//                         next multiple of 4 hold zeros
+// w_MK    FORMAT read     [M, K], K a multiple of 4, in words of two: f32, or bf16 / f16 packed in u32
+// y_NK    f32 read_write  [N, K]
+// grid    x: ceil(K / 4 / 8), y: ceil(N / 8 / 8)
+// A thread computes 8 rows by 4 columns in registers; no workgroup memory, no barrier (software drivers).
+// Accumulates in f32 in the order of m: deterministic. Tolerance 1e-6 * M.
+override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+
+struct Params {
+  rows: u32, // N
+  inner: u32, // M
+  columns: u32, // K / 4
+  x_stride: u32, // in groups of 4
+  x_offset: u32, // in groups of 4
+  accumulate: u32,
+}
+
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x_NM: array<vec4f>;
+@group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
+@group(0) @binding(3) var<storage, read_write> y_NK: array<vec4f>;
+
+fn weight(i: u32) -> vec4f {
+  if (FORMAT == 0u) {
+    return vec4f(bitcast<vec2f>(w_MK[2u * i]), bitcast<vec2f>(w_MK[2u * i + 1u]));
+  }
+  let p = w_MK[i];
+  if (FORMAT == 1u) {
+    return bitcast<vec4f>(vec4u(p.x << 16u, p.x & 0xffff0000u, p.y << 16u, p.y & 0xffff0000u));
+  }
+  return vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
+}
+
+fn store(n: u32, k: u32, acc: vec4f) {
+  if (n >= params.rows) {
+    return;
+  }
+  let at = n * params.columns + k;
+  if (params.accumulate != 0u) {
+    y_NK[at] += acc;
+  } else {
+    y_NK[at] = acc;
+  }
+}
+
+@compute @workgroup_size(8, 8)
+fn linear_nn(@builtin(global_invocation_id) id: vec3u) {
+  let k = id.x;
+  let n = id.y * 8u;
+  if (k >= params.columns || n >= params.rows) {
+    return;
+  }
+  let columns = params.columns;
+  let last_n = params.rows - 1u;
+  let last_m = params.inner - 1u;
+  let x0 = n * params.x_stride + params.x_offset;
+  let x1 = min(n + 1u, last_n) * params.x_stride + params.x_offset;
+  let x2 = min(n + 2u, last_n) * params.x_stride + params.x_offset;
+  let x3 = min(n + 3u, last_n) * params.x_stride + params.x_offset;
+  let x4 = min(n + 4u, last_n) * params.x_stride + params.x_offset;
+  let x5 = min(n + 5u, last_n) * params.x_stride + params.x_offset;
+  let x6 = min(n + 6u, last_n) * params.x_stride + params.x_offset;
+  let x7 = min(n + 7u, last_n) * params.x_stride + params.x_offset;
+  var acc0 = vec4f();
+  var acc1 = vec4f();
+  var acc2 = vec4f();
+  var acc3 = vec4f();
+  var acc4 = vec4f();
+  var acc5 = vec4f();
+  var acc6 = vec4f();
+  var acc7 = vec4f();
+  for (var i = 0u; i < (params.inner + 3u) / 4u; i++) {
+    let m = i * 4u;
+    // Weight rows past the end meet the zeros of x's padding.
+    let w = mat4x4f(
+      weight(m * columns + k),
+      weight(min(m + 1u, last_m) * columns + k),
+      weight(min(m + 2u, last_m) * columns + k),
+      weight(min(m + 3u, last_m) * columns + k),
+    );
+    acc0 += w * x_NM[x0 + i];
+    acc1 += w * x_NM[x1 + i];
+    acc2 += w * x_NM[x2 + i];
+    acc3 += w * x_NM[x3 + i];
+    acc4 += w * x_NM[x4 + i];
+    acc5 += w * x_NM[x5 + i];
+    acc6 += w * x_NM[x6 + i];
+    acc7 += w * x_NM[x7 + i];
+  }
+  store(n, k, acc0);
+  store(n + 1u, k, acc1);
+  store(n + 2u, k, acc2);
+  store(n + 3u, k, acc3);
+  store(n + 4u, k, acc4);
+  store(n + 5u, k, acc5);
+  store(n + 6u, k, acc6);
+  store(n + 7u, k, acc7);
+}

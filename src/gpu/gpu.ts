@@ -1,0 +1,339 @@
+/**
+ * The GPU as the rest of the program sees it: tensors of TensorFlow.js's WebGPU backend, and dispatches of
+ * our kernels over them. A dispatch is either encoded into the backend's compute pass at once (training,
+ * under the tape) or recorded into a plan (rollouts); launchers do not know which.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { GpuError, ShapeError } from '../util/errors.ts';
+import { chooseAdapter, type AdapterChoice, type AdapterKind } from './adapter.ts';
+import { registerBackend, type BackendInternals } from './backend.ts';
+import { openDevice, type DeviceFaults } from './device.ts';
+import { KernelCache, encodeParams, type Kernel, type KernelConstants } from './kernel.ts';
+import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
+import { Plan, type Command } from './plan.ts';
+import { Profiler } from './profiler.ts';
+import { UniformCache } from './uniforms.ts';
+
+/** A tensor, or a part of one as bytes (offset in multiples of 256, the binding alignment). */
+export type Operand = tf.TensorInfo | { tensor: tf.TensorInfo; offset: number; size: number };
+
+export interface Dispatch {
+  /** Every storage binding of the kernel by the name it has there. */
+  operands: Readonly<Record<string, Operand>>;
+  params?: Readonly<Record<string, number>>;
+  constants?: KernelConstants;
+  /** Workgroups in x, y, z. */
+  grid: readonly [number, number?, number?];
+}
+
+/** Dispatches per submission: enough to amortise it, few enough to keep the GPU fed while we encode. */
+const DISPATCHES_PER_SUBMIT = 64;
+const STORAGE = 0x80 | 0x4 | 0x8; // GPUBufferUsage.STORAGE | COPY_SRC | COPY_DST
+
+/** The open device. One at a time, because TensorFlow.js has one engine with one backend of a name. */
+let current: Gpu | undefined;
+
+/** @throws {GpuError} before `Gpu.open` */
+export function currentGpu(): Gpu {
+  if (!current) throw new GpuError('no GPU is open: call Gpu.open first');
+  return current;
+}
+
+interface Recording {
+  commands: Command[];
+  uniforms: UniformCache;
+}
+
+export class Gpu {
+  readonly device: GPUDevice;
+  readonly kind: AdapterKind;
+  readonly name: string;
+  readonly budget: MemoryBudget;
+  readonly kernels: KernelCache;
+  readonly #backend: BackendInternals;
+  readonly #faults: DeviceFaults;
+  readonly #pool: BufferPool;
+  readonly #uniforms: UniformCache;
+  #recording: Recording | undefined;
+  #profiler: Profiler | undefined;
+
+  private constructor(
+    device: GPUDevice,
+    kind: AdapterKind,
+    name: string,
+    budget: MemoryBudget,
+    pool: BufferPool,
+    backend: BackendInternals,
+    faults: DeviceFaults,
+  ) {
+    this.device = device;
+    this.kind = kind;
+    this.name = name;
+    this.budget = budget;
+    this.kernels = new KernelCache(device);
+    this.#pool = pool;
+    this.#backend = backend;
+    this.#faults = faults;
+    this.#uniforms = new UniformCache(device);
+  }
+
+  static async open(choice: AdapterChoice = 'auto', budgetBytes = Infinity): Promise<Gpu> {
+    const chosen = await chooseAdapter(choice);
+    const { device, faults } = await openDevice(chosen);
+    const budget = new MemoryBudget(budgetBytes);
+    const pool = new BufferPool(device, budget, 'activations');
+    const backend = await registerBackend(chosen.instance, device, chosen.adapter, pool);
+    current = new Gpu(device, chosen.kind, chosen.name, budget, pool, backend, faults);
+    return current;
+  }
+
+  /** True on a driver that computes on the CPU, where workgroup barriers are ruinous. */
+  get isSoftware(): boolean {
+    return this.kind !== 'real';
+  }
+
+  /** A tensor with undefined contents, from the pool; freed by TensorFlow.js (tidy, dispose). */
+  empty(shape: readonly number[], dtype: 'float32' | 'int32' = 'float32'): tf.TensorInfo {
+    const info = this.#backend.makeTensorInfo([...shape], dtype);
+    this.#backend.uploadToGPU(info.dataId);
+    return info;
+  }
+
+  /** Frees what `empty` made and TensorFlow.js does not track: scratch space inside a launcher. */
+  release(info: tf.TensorInfo): void {
+    this.#backend.disposeData(info.dataId);
+  }
+
+  /** A tensor over a buffer of its own that lives until `free`; with zeros where no data is given. */
+  persistent(
+    purpose: MemoryPurpose,
+    shape: readonly number[],
+    data?: Float32Array | Int32Array | Uint32Array,
+    dtype: 'float32' | 'int32' = data && !(data instanceof Float32Array) ? 'int32' : 'float32',
+  ): tf.Tensor {
+    const size = Math.max(4, tf.util.sizeFromShape([...shape]) * 4);
+    if (data && data.byteLength !== size) {
+      throw new ShapeError({
+        where: purpose,
+        expected: `${size} bytes for [${shape.join()}]`,
+        found: `${data.byteLength}`,
+      });
+    }
+    this.budget.add(purpose, size);
+    const buffer = this.device.createBuffer({ size, usage: STORAGE, label: purpose });
+    if (data) this.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    const tensor = tf.keep(tf.tensor({ buffer, zeroCopy: true }, [...shape], dtype));
+    this.#purposes.set(buffer, purpose);
+    this.check();
+    return tensor;
+  }
+
+  readonly #purposes = new WeakMap<GPUBuffer, MemoryPurpose>();
+
+  /** Frees a tensor made by `persistent`. */
+  free(tensor: tf.Tensor): void {
+    const buffer = this.buffer(tensor);
+    this.flush();
+    tensor.dispose();
+    this.budget.remove(this.#purposes.get(buffer)!, buffer.size);
+    buffer.destroy();
+  }
+
+  /** The buffer behind a tensor, uploaded first when its values still lie on the host. */
+  buffer(tensor: tf.TensorInfo): GPUBuffer {
+    const record = this.#backend.tensorMap.get(tensor.dataId);
+    if (!record.resource) {
+      if (this.#recording) {
+        throw new GpuError('a tensor was uploaded while a plan was recorded; upload it before the recording');
+      }
+      this.#backend.uploadToGPU(tensor.dataId);
+    }
+    return record.resource!;
+  }
+
+  /** Overwrites (a part of) a tensor in order with the work encoded so far. */
+  write(tensor: tf.TensorInfo, data: Float32Array | Int32Array | Uint32Array, offsetBytes = 0): void {
+    this.flush();
+    this.device.queue.writeBuffer(this.buffer(tensor), offsetBytes, data as Float32Array<ArrayBuffer>);
+  }
+
+  /** Runs one kernel. @throws {ShapeError} when operands or parameters do not match its declarations */
+  dispatch(path: string, { operands, params = {}, constants = {}, grid }: Dispatch): void {
+    const kernel = this.kernels.get(path, constants);
+    const uniforms = this.#recording?.uniforms ?? this.#uniforms;
+    if (!this.#recording && uniforms.isFull) {
+      this.flush();
+      uniforms.dispose();
+    }
+    const entries = this.#bindings(kernel, operands);
+    if (kernel.source.paramsIndex >= 0) {
+      const buffer = uniforms.get(encodeParams(kernel, params));
+      entries.push({ binding: kernel.source.paramsIndex, resource: { buffer } });
+    }
+    const bindGroup = this.device.createBindGroup({ label: kernel.label, layout: kernel.layout, entries });
+    const command: Command = {
+      pipeline: kernel.pipeline,
+      bindGroup,
+      grid: [grid[0], grid[1] ?? 1, grid[2] ?? 1],
+    };
+    if (this.#recording) this.#recording.commands.push(command);
+    else this.#encode(kernel, command);
+    this.check();
+  }
+
+  #bindings(kernel: Kernel, operands: Dispatch['operands']): GPUBindGroupEntry[] {
+    const { bindings } = kernel.source;
+    if (Object.keys(operands).length !== bindings.length) {
+      throw new ShapeError({
+        where: kernel.label,
+        expected: `operands ${bindings.map(({ name }) => name).join(', ')}`,
+        found: Object.keys(operands).join(', '),
+      });
+    }
+    return bindings.map(({ index, name }) => {
+      const operand = operands[name];
+      if (!operand) throw new ShapeError({ where: kernel.label, expected: `operand ${name}`, found: 'none' });
+      if ('tensor' in operand) {
+        const { tensor, offset, size } = operand;
+        return { binding: index, resource: { buffer: this.buffer(tensor), offset, size } };
+      }
+      return { binding: index, resource: { buffer: this.buffer(operand) } };
+    });
+  }
+
+  #encode(kernel: Kernel, { pipeline, bindGroup, grid }: Command): void {
+    const backend = this.#backend;
+    backend.ensureCommandEncoderReady();
+    if (this.#profiler && !this.#profiler.isFull) {
+      backend.endComputePassEncoder();
+      backend.computePassEncoder = backend.commandEncoder!.beginComputePass(this.#profiler.passFor(kernel));
+    }
+    const pass = (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
+    pass.setPipeline(pipeline);
+    pass.setBindGroup(0, bindGroup);
+    pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    backend.dispatchCountInPass += 1;
+    if (backend.dispatchCountInPass >= DISPATCHES_PER_SUBMIT) this.flush();
+  }
+
+  /**
+   * Records the dispatches that `build` makes instead of running them. Its intermediate tensors belong to the
+   * plan; what it returns must be tensors that live outside it or that it keeps.
+   */
+  record<T>(build: () => T): { plan: Plan; result: T } {
+    if (this.#recording) throw new GpuError('a plan is being recorded already');
+    this.flush();
+    const backend = this.#backend;
+    const pool = new BufferPool(this.device, this.budget, 'plan');
+    const recording: Recording = { commands: [], uniforms: new UniformCache(this.device) };
+    const { runWebGPUProgram } = backend;
+    backend.bufferManager = pool;
+    backend.runWebGPUProgram = () => {
+      throw new GpuError('an operation of TensorFlow.js itself was called while a plan was recorded');
+    };
+    this.#recording = recording;
+    try {
+      const result = build();
+      return { plan: new Plan(recording.commands, pool, recording.uniforms), result };
+    } catch (error) {
+      pool.dispose();
+      throw error;
+    } finally {
+      this.#recording = undefined;
+      backend.bufferManager = this.#pool;
+      backend.runWebGPUProgram = runWebGPUProgram;
+    }
+  }
+
+  /** Runs a plan `times` times in one submission. */
+  replay(plan: Plan, times = 1): void {
+    this.flush();
+    const encoder = this.device.createCommandEncoder();
+    const pass = encoder.beginComputePass();
+    for (let i = 0; i < times; i++) plan.encode(pass);
+    pass.end();
+    this.device.queue.submit([encoder.finish()]);
+    this.check();
+  }
+
+  /** Submits everything encoded so far. */
+  flush(): void {
+    const backend = this.#backend;
+    backend.endComputePassEncoder();
+    if (backend.commandEncoder) backend.submitQueue();
+    this.check();
+  }
+
+  /** Waits for the GPU and returns spare memory. */
+  async sync(): Promise<void> {
+    this.flush();
+    await this.device.queue.onSubmittedWorkDone();
+    this.#pool.trim();
+    this.check();
+  }
+
+  /** Copies a tensor to the host. Unlike `tensor.data()` it keeps no copy that in-place updates would stale. */
+  async read(tensor: tf.TensorInfo): Promise<Float32Array<ArrayBuffer>> {
+    return new Float32Array(await this.#readBytes(tensor));
+  }
+
+  /** As `read`, for int32 tensors. */
+  async readInts(tensor: tf.TensorInfo): Promise<Int32Array<ArrayBuffer>> {
+    return new Int32Array(await this.#readBytes(tensor));
+  }
+
+  async #readBytes(tensor: tf.TensorInfo): Promise<ArrayBuffer> {
+    const size = tf.util.sizeFromShape(tensor.shape) * 4;
+    if (size === 0) return new ArrayBuffer(0);
+    const source = this.buffer(tensor);
+    this.flush();
+    const staging = this.device.createBuffer({
+      size,
+      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
+    });
+    const encoder = this.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(source, 0, staging, 0, size);
+    this.device.queue.submit([encoder.finish()]);
+    await staging.mapAsync(GPUMapMode.READ);
+    const bytes = staging.getMappedRange().slice(0);
+    staging.destroy();
+    this.check();
+    return bytes;
+  }
+
+  /** Runs `work` with a timestamp around every dispatch. Needs the feature `timestamp-query`. */
+  async profile(work: () => Promise<void>): Promise<ReturnType<Profiler['report']>> {
+    if (!this.device.features.has('timestamp-query'))
+      throw new GpuError(`${this.name} has no timestamp queries`);
+    this.flush();
+    const profiler = (this.#profiler = new Profiler(this.device));
+    try {
+      await work();
+    } finally {
+      this.#profiler = undefined;
+      this.flush();
+    }
+    await profiler.collect();
+    return profiler.report();
+  }
+
+  /** @throws {GpuError} when the device has reported an error */
+  check(): void {
+    this.#faults.check();
+  }
+
+  /** Ends the device; buffers and tensors of it are gone. */
+  close(): void {
+    this.flush();
+    this.#uniforms.dispose();
+    tf.removeBackend('webgpu');
+    this.device.destroy();
+  }
+}
+
+/** Workgroups for `count` invocations of `size` each, folded into y where x alone would pass the limit. */
+export function gridFor(count: number, size: number): [number, number] {
+  const groups = Math.ceil(count / size);
+  const x = Math.min(groups, 32768);
+  return [Math.max(1, x), Math.max(1, Math.ceil(groups / x))];
+}

@@ -1,0 +1,43 @@
+/**
+ * A recorded sequence of dispatches that can be replayed. Everything a replay needs (pipelines, bind groups,
+ * uniforms, intermediate buffers) exists already, so that a dispatch costs a microsecond of JavaScript
+ * instead of tens. What changes between replays lives in buffers that were uploaded before the recording.
+ */
+import type { BufferPool } from './memory.ts';
+import type { UniformCache } from './uniforms.ts';
+
+export interface Command {
+  pipeline: GPUComputePipeline;
+  bindGroup: GPUBindGroup;
+  grid: readonly [number, number, number];
+}
+
+export class Plan {
+  readonly #commands: readonly Command[];
+  readonly #pool: BufferPool;
+  readonly #uniforms: UniformCache;
+
+  constructor(commands: readonly Command[], pool: BufferPool, uniforms: UniformCache) {
+    this.#commands = commands;
+    this.#pool = pool;
+    this.#uniforms = uniforms;
+  }
+
+  get dispatchCount(): number {
+    return this.#commands.length;
+  }
+
+  /** Encodes every command once, in order. */
+  encode(pass: GPUComputePassEncoder): void {
+    for (const { pipeline, bindGroup, grid } of this.#commands) {
+      pass.setPipeline(pipeline);
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+    }
+  }
+
+  dispose(): void {
+    this.#pool.dispose();
+    this.#uniforms.dispose();
+  }
+}
