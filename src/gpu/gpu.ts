@@ -226,7 +226,6 @@ export class Gpu {
     const backend = this.#backend;
     const pool = new BufferPool(this.device, this.budget, 'plan');
     const recording: Recording = { commands: [], uniforms: new UniformCache(this.device) };
-    const { runWebGPUProgram } = backend;
     backend.bufferManager = pool;
     backend.runWebGPUProgram = () => {
       throw new GpuError('an operation of TensorFlow.js itself was called while a plan was recorded');
@@ -241,7 +240,8 @@ export class Gpu {
     } finally {
       this.#recording = undefined;
       backend.bufferManager = this.#pool;
-      backend.runWebGPUProgram = runWebGPUProgram;
+      // Uncovers the backend's own method again.
+      Reflect.deleteProperty(backend, 'runWebGPUProgram');
     }
   }
 
