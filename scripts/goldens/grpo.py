@@ -50,7 +50,7 @@ SCENARIOS = [
     Scenario("tied_full", "tied_4to1", [[3, "4x6", 4], [7]], [[5, 12, 8], [3, 9, 12]],
              [[1.0, 0.3, 0.0], [0.7, 0.7, 1.0]], seed=31, optimizer=FULL),
     Scenario("tied_on_policy", "tied_4to1", [[6], ["6x10", 5]], [[4, 7, 12], [10, 2, 6]],
-             [[0.0, 1.0, 0.3], [0.3, 0.0, 1.0]], seed=32, optimizer=FULL, steps=2, on_policy=True),
+             [[0.0, 1.0, 0.3], [0.3, 0.0, 1.0]], seed=32, optimizer=FULL | dict(lr=5e-4), steps=2, on_policy=True),
     Scenario("untied_full", "untied_2to1", [["6x10", 5], [2, "4x6", 3, "8x8", 2]], [[12, 6, 4], [1, 7, 12]],
              [[0.0, 1.0, 0.3], [1.0, 0.0, 0.0]], seed=33, optimizer=FULL),
     Scenario("untied_lora", "untied_2to1", [[2, "8x8", 6], [9]], [[8, 12, 3], [12, 5, 2]],
