@@ -181,14 +181,15 @@ function emptyNote(): string {
 }
 
 function styles(): string {
+  // currentColor and not a CSS variable: some readers of SVG files know no variables.
   const colors = (palette: readonly string[]): string =>
-    palette.map((color, i) => `.chart-color-${i}{--chart-color:${color}}`).join('');
+    palette.map((color, i) => `.chart-color-${i}{color:${color}}`).join('');
   const dashes = DASHES.map((dash, i) => `.chart-line.chart-color-${i}{stroke-dasharray:${dash}}`).join('');
   return [
     'svg text{font:13px system-ui,sans-serif;fill:#333}svg .chart-title{font-size:15px;font-weight:600}',
     '.chart-ground{fill:#fff}.chart-grid{stroke:#ddd}',
-    '.chart-line,.chart-dots,.chart-faint{fill:none;stroke:var(--chart-color);stroke-width:2.4;stroke-linejoin:round}',
-    '.chart-faint{stroke-width:1;opacity:.45}.chart-mark{fill:var(--chart-color)}',
+    '.chart-line,.chart-dots,.chart-faint{fill:none;stroke:currentColor;stroke-width:2.4;stroke-linejoin:round}',
+    '.chart-faint{stroke-width:1;opacity:.45}.chart-mark{fill:currentColor}',
     dashes,
     colors(LIGHT),
     `@media(prefers-color-scheme:dark){svg text{fill:#ddd}.chart-ground{fill:#16191d}.chart-grid{stroke:#3a3f46}${colors(DARK)}}`,
