@@ -1,0 +1,148 @@
+import type * as tf from '@tensorflow/tfjs';
+import { describe, expect, it } from 'vitest';
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
+import {
+  launchLinearNn,
+  launchLinearNt,
+  launchLinearTn,
+  linear,
+  weightSlices,
+  type WeightFormat,
+} from '../../src/ops/linear.ts';
+import { ShapeError } from '../../src/util/errors.ts';
+import {
+  DIFFERENCE_TOLERANCE,
+  dot,
+  expectClose,
+  finiteDifferences,
+  gradients,
+  guarded,
+  openGpu,
+  randomValues,
+} from './harness.ts';
+import { columnSum, linearNn, linearNt, linearTn } from './reference/linear.ts';
+
+// f32 sums of up to 300 products: the rounding of a sum grows with its length, at most 300 * 2^-24 = 1.8e-5
+// of the sum of magnitudes; random signs stay far below.
+const TOLERANCE = 3e-6;
+
+/** N rows, K inputs, M outputs: one, tails of the 8 x 4 tile and of the workgroup, larger. */
+const SHAPES = [
+  [1, 4, 4],
+  [3, 8, 12],
+  [8, 16, 32],
+  [9, 20, 36],
+  [65, 36, 68],
+  [130, 132, 300],
+] as const;
+const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
+
+const device = openGpu();
+
+/** The stored form of a weight, and the values that it stands for. */
+function store(
+  values: Float32Array,
+  format: WeightFormat,
+): { stored: Float32Array | Uint32Array; exact: Float32Array } {
+  if (format === 'f32') return { stored: values, exact: values };
+  const bits = format === 'bf16' ? f32ToBf16(values) : f32ToF16(values);
+  const exact = format === 'bf16' ? bf16ToF32(bits) : f16ToF32(bits);
+  return { stored: new Uint32Array(bits.buffer), exact };
+}
+
+describe.each(FORMATS)('linear with %s weights', (format) => {
+  it.each(SHAPES)('N=%i K=%i M=%i: output and gradients', async (N, K, M) => {
+    const shape = [N, K, M] as const;
+    const { stored, exact } = store(randomValues(M * K, 'w'), format);
+    const xValues = randomValues(N * K, 'x');
+    const biasValues = randomValues(M, 'bias');
+    const dyValues = randomValues(N * M, 'dy');
+    await guarded(device.gpu, async ({ input, read }) => {
+      const x = input([N, K], xValues);
+      const bias = input([M], biasValues);
+      const dy = input([N, M], dyValues);
+      const tensor = input([M, format === 'f32' ? K : K / 2], stored);
+      const weight = { tensor, format, shape: [M, K] as const };
+      expectClose(await read(linear(x, weight)), linearNt(xValues, exact, shape), TOLERANCE, 'y');
+      const expected = linearNt(xValues, exact, shape, biasValues);
+      expectClose(await read(linear(x, weight, bias)), expected, TOLERANCE, 'y with bias');
+
+      const xs = format === 'f32' ? [x, bias, tensor] : [x, bias];
+      const [dx, dBias, dw] = gradients(() => linear(x, weight, bias), xs, dy);
+      expectClose(await read(dx!), linearNn(dyValues, exact, shape), TOLERANCE, 'dx');
+      expectClose(await read(dBias!), columnSum(dyValues, M), TOLERANCE, 'dBias');
+      if (dw) expectClose(await read(dw), linearTn(dyValues, xValues, shape), TOLERANCE, 'dw');
+    });
+  });
+
+  it('gives the same bits in slices of rows as in one piece', async () => {
+    const [N, K, M] = [10, 32, 200];
+    const { stored } = store(randomValues(M * K, 'w'), format);
+    await guarded(device.gpu, async ({ input, read }) => {
+      const { gpu } = device;
+      const w = input([M, format === 'f32' ? K : K / 2], stored);
+      const x = input([N, K], randomValues(N * K, 'x'));
+      const dy = input([N, M], randomValues(N * M, 'dy'));
+      const bias = input([M], randomValues(M, 'bias'));
+      const run = async (maxRows: number): Promise<Float32Array[]> => {
+        const y = gpu.empty([N, M]);
+        const dx = gpu.empty([N, K]);
+        const dw = gpu.empty([M, K]);
+        for (const slice of weightSlices(w, maxRows)) {
+          const offset = slice.firstRow;
+          launchLinearNt(x, slice, format, y, { bias, offset });
+          launchLinearNn(dy, slice, format, dx, { offset, accumulate: offset > 0 });
+        }
+        for (const slice of weightSlices(dw, maxRows)) launchLinearTn(dy, x, slice, slice.firstRow);
+        return Promise.all([y, dx, dw].map((info) => read(info)));
+      };
+      expect(weightSlices(w, 64).map(({ rows }) => rows)).toEqual([64, 64, 64, 8]);
+      const [y, dx, dw] = await run(Infinity);
+      const [slicedY, slicedDx, slicedDw] = await run(64);
+      expect(slicedY).toEqual(y);
+      expect(slicedDw).toEqual(dw);
+      // The sum over the rows of w is cut into parts here, which rounds differently.
+      expectClose(slicedDx!, dx!, TOLERANCE, 'dx');
+    });
+  });
+});
+
+it('accumulates onto what the output holds', async () => {
+  const [N, K, M] = [9, 8, 12];
+  const xValues = randomValues(N * K, 'x');
+  const wValues = randomValues(M * K, 'w');
+  await guarded(device.gpu, async ({ input, read }) => {
+    const [slice] = weightSlices(input([M, K], wValues));
+    const y = input([N, M], new Float32Array(N * M).fill(2));
+    launchLinearNt(input([N, K], xValues), slice!, 'f32', y, { accumulate: true });
+    const expected = linearNt(xValues, wValues, [N, K, M]).map((value) => value + 2);
+    expectClose(await read(y), expected, TOLERANCE, 'y');
+  });
+});
+
+it('has float64 gradients that agree with finite differences', () => {
+  const shape = [3, 4, 8] as const;
+  const [N, K, M] = shape;
+  const x = new Float64Array(randomValues(N * K, 'x'));
+  const w = new Float64Array(randomValues(M * K, 'w'));
+  const bias = new Float64Array(randomValues(M, 'bias'));
+  const dy = randomValues(N * M, 'dy');
+  const loss = (): number => dot(linearNt(x, w, shape, bias), dy);
+  expectClose(linearNn(dy, w, shape), finiteDifferences(loss, x), DIFFERENCE_TOLERANCE, 'dx');
+  expectClose(linearTn(dy, x, shape), finiteDifferences(loss, w), DIFFERENCE_TOLERANCE, 'dw');
+  expectClose(columnSum(dy, M), finiteDifferences(loss, bias), DIFFERENCE_TOLERANCE, 'dBias');
+});
+
+it('refuses shapes that disagree', async () => {
+  await guarded(device.gpu, async ({ input }) => {
+    const weight = (M: number, K: number): { tensor: tf.Tensor; format: 'f32'; shape: [number, number] } => ({
+      tensor: input([M, K], new Float32Array(M * K)),
+      format: 'f32',
+      shape: [M, K],
+    });
+    const x = input([2, 8], new Float32Array(16));
+    expect(() => linear(x, weight(4, 12))).toThrow(ShapeError);
+    expect(() => linear(x, weight(6, 8))).toThrow(ShapeError);
+    expect(() => linear(x, weight(4, 8), input([8], new Float32Array(8)))).toThrow(ShapeError);
+  });
+});
