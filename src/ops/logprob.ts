@@ -1,0 +1,247 @@
+/**
+ * The head of the policy: log-probability of given tokens and entropy, from hidden states, without the logits
+ * of all rows at once. The vocabulary is walked in slices through a bounded scratch; a row's state is kept per
+ * part of 512 columns and merged in their order, so the result of a row depends neither on the other rows nor
+ * on the size of the slices: rollouts (`sample.ts`) and training get the same bits.
+ */
+import type * as tf from '@tensorflow/tfjs';
+import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { ShapeError } from '../util/errors.ts';
+import {
+  launchLinearNn,
+  launchLinearNt,
+  launchLinearTn,
+  weightSlices,
+  type Weight,
+  type WeightFormat,
+  type WeightSlice,
+} from './linear.ts';
+import { asTensor, checkShape, defineOp } from './op.ts';
+
+const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
+/** Columns of a part, as in the kernels. */
+const PART = 512;
+/** Upper bound of the scratch, unless one part of all rows is larger. */
+const SCRATCH_BYTES = 64 * 2 ** 20;
+/** A quiet NaN: the log-probability of a target outside the vocabulary. */
+const NAN_BITS = 0x7fc00000;
+
+/** Parts of a vocabulary: the second dimension of the row states. */
+export function partCount(vocabulary: number): number {
+  return Math.ceil(vocabulary / PART);
+}
+
+/**
+ * Slices of whole parts, such that the logits of N rows fit the scratch.
+ * @throws {ShapeError} when not even one part of the rows fits a binding
+ */
+function headSlices(rows: number, w: tf.TensorInfo, scratchBytes: number): WeightSlice[] {
+  const limit = currentGpu().device.limits.maxStorageBufferBindingSize;
+  const rowBytes = w.shape[1]! * 4;
+  const fitting = Math.max(PART, Math.floor(scratchBytes / (rows * 4)));
+  const columns = Math.floor(Math.min(fitting, limit / rowBytes, limit / (rows * 4)) / PART) * PART;
+  if (columns === 0) {
+    throw new ShapeError({
+      where: 'linearLogprob',
+      expected: `rows and weights of which ${PART} fit a binding of ${limit} bytes`,
+      found: `${rows} rows, weights of ${rowBytes} bytes a row`,
+      fix: 'pass fewer rows at a time',
+    });
+  }
+  return weightSlices(w, columns);
+}
+
+/** Computes the logits slice by slice into one scratch [N, S] and hands each to `visit`. */
+export function forEachLogits(
+  hidden: tf.TensorInfo,
+  w: tf.TensorInfo,
+  format: WeightFormat,
+  visit: (logits: tf.TensorInfo, slice: WeightSlice) => void,
+  scratchBytes = SCRATCH_BYTES,
+): void {
+  const gpu = currentGpu();
+  const rows = hidden.shape[0]!;
+  const slices = headSlices(rows, w, scratchBytes);
+  const logits = gpu.empty([rows, Math.ceil(slices[0]!.rows / 4) * 4]);
+  for (const slice of slices) {
+    launchLinearNt(hidden, slice, format, logits);
+    visit(logits, slice);
+  }
+  gpu.release(logits);
+}
+
+/** Launches the states of a slice's parts. `parts` is [N, partCount(V), 4]. */
+export function launchLogprobParts(
+  logits: tf.TensorInfo,
+  slice: WeightSlice,
+  target: tf.TensorInfo,
+  parts: tf.TensorInfo,
+  scale: number,
+): void {
+  const rows = logits.shape[0]!;
+  currentGpu().dispatch('logprob/logprob_parts', {
+    operands: { logits_NS: logits, target_N: target, parts_NP4: parts },
+    params: {
+      rows,
+      columns: slice.rows,
+      stride: logits.shape[1]! / 4,
+      first_part: slice.firstRow / PART,
+      parts: parts.shape[1]!,
+      scale,
+    },
+    grid: gridFor(rows * partCount(slice.rows), 64),
+  });
+}
+
+/** Launches the merge of a row's parts into log-probability, entropy and logsumexp, each [N]. */
+export function launchLogprobFinish(
+  parts: tf.TensorInfo,
+  target: tf.TensorInfo,
+  vocabulary: number,
+  out: { logprob: tf.TensorInfo; entropy: tf.TensorInfo; logsumexp: tf.TensorInfo },
+): void {
+  const [rows, count] = parts.shape as [number, number];
+  currentGpu().dispatch('logprob/logprob_finish', {
+    operands: {
+      parts_NP4: parts,
+      target_N: target,
+      logprob_N: out.logprob,
+      entropy_N: out.entropy,
+      logsumexp_N: out.logsumexp,
+    },
+    params: { rows, parts: count, vocabulary, nan_bits: NAN_BITS },
+    grid: gridFor(rows, 64),
+  });
+}
+
+interface LogprobAttrs {
+  [name: string]: number | tf.TensorInfo;
+  target: tf.TensorInfo;
+  format: number;
+  scale: number;
+  scratchBytes: number;
+}
+
+const logprobOp = defineOp<'hidden' | 'weight', LogprobAttrs>({
+  name: 'WethinkLinearLogprob',
+  saveInputs: ['hidden', 'weight'],
+  saveOutputs: [false, false, true],
+  forward({ hidden, weight }, { target, format, scale, scratchBytes }) {
+    const gpu = currentGpu();
+    const rows = hidden.shape[0];
+    const vocabulary = weight.shape[0];
+    const parts = gpu.empty([rows, partCount(vocabulary), 4]);
+    forEachLogits(
+      hidden,
+      weight,
+      FORMATS[format]!,
+      (logits, slice) => launchLogprobParts(logits, slice, target, parts, scale),
+      scratchBytes,
+    );
+    const out = { logprob: gpu.empty([rows]), entropy: gpu.empty([rows]), logsumexp: gpu.empty([rows]) };
+    launchLogprobFinish(parts, target, vocabulary, out);
+    gpu.release(parts);
+    return [out.logprob, out.entropy, out.logsumexp];
+  },
+  gradient([dy], [hidden, weight, logsumexp], { target, format, scale, scratchBytes }) {
+    const gpu = currentGpu();
+    /** Recomputes the logits slice by slice and hands on their gradient in their place. */
+    const forEachGradient = (visit: (dlogits: tf.TensorInfo, slice: WeightSlice) => void) =>
+      forEachLogits(
+        hidden!,
+        weight!,
+        FORMATS[format]!,
+        (logits, slice) => {
+          launchLogitsBackward(logits, slice, { target, logsumexp: logsumexp!, dy: dy!, scale });
+          visit(logits, slice);
+        },
+        scratchBytes,
+      );
+    return {
+      hidden: () => {
+        const dhidden = gpu.empty(hidden!.shape);
+        forEachGradient((dlogits, slice) =>
+          launchLinearNn(dlogits, slice, FORMATS[format]!, dhidden, { accumulate: slice.firstRow > 0 }),
+        );
+        return asTensor(dhidden);
+      },
+      weight: () => {
+        const dweight = gpu.empty(weight!.shape);
+        const rowBytes = dweight.shape[1]! * 4;
+        forEachGradient((dlogits, { firstRow, rows }) => {
+          const operand = { tensor: dweight, offset: firstRow * rowBytes, size: rows * rowBytes };
+          launchLinearTn(dlogits, hidden!, { firstRow, rows, operand });
+        });
+        return asTensor(dweight);
+      },
+    };
+  },
+});
+
+function launchLogitsBackward(
+  logits: tf.TensorInfo,
+  { firstRow, rows: columns }: WeightSlice,
+  saved: { target: tf.TensorInfo; logsumexp: tf.TensorInfo; dy: tf.TensorInfo; scale: number },
+): void {
+  const [rows, stride] = logits.shape as [number, number];
+  currentGpu().dispatch('logprob/logits_bwd', {
+    operands: {
+      logits_NS: logits,
+      target_N: saved.target,
+      logsumexp_N: saved.logsumexp,
+      dy_N: saved.dy,
+    },
+    params: { rows, columns, stride: stride / 4, first_column: firstRow, scale: saved.scale },
+    grid: gridFor((rows * stride) / 4, 64),
+  });
+}
+
+export interface LogprobOptions {
+  /** Divides the logits; greater than 0. */
+  temperature: number;
+  /** Bound of the scratch for logits. Does not change the result. */
+  scratchBytes?: number;
+}
+
+/** The factor on logits. @throws {ShapeError} unless the temperature is a positive number */
+export function logitScale(temperature: number): number {
+  const scale = Math.fround(1 / temperature);
+  if (scale > 0 && Number.isFinite(scale)) return scale;
+  throw new ShapeError({ where: 'temperature', expected: 'a number above 0', found: `${temperature}` });
+}
+
+/**
+ * log softmax(h Wᵀ / temperature)[target] for every row, and the entropy of the same distribution in nats.
+ * The log-probability is differentiable in the hidden states and in an f32 weight (each of the two gradients
+ * recomputes the logits); the entropy is for metrics and has no gradient.
+ * @param hidden_ND f32 [N, D], D a multiple of 4
+ * @param weight [V, D]
+ * @param target_N int32 [N]; a target outside [0, V) gives NaN
+ * @throws {ShapeError} when the shapes disagree, or the rows are too many for one call
+ */
+export function linearLogprob(
+  hidden_ND: tf.Tensor,
+  weight: Weight,
+  target_N: tf.Tensor,
+  { temperature, scratchBytes = SCRATCH_BYTES }: LogprobOptions,
+): { logprob_N: tf.Tensor1D; entropy_N: tf.Tensor1D } {
+  checkShape('linearLogprob.hidden_ND', hidden_ND.shape, [null, weight.shape[1]]);
+  checkShape('linearLogprob.target_N', target_N.shape, [hidden_ND.shape[0]]);
+  if (weight.shape[1] % 4 !== 0) {
+    throw new ShapeError({
+      where: 'linearLogprob.weight',
+      expected: 'columns in fours',
+      found: `${weight.shape[1]}`,
+    });
+  }
+  const [logprob, entropy] = logprobOp(
+    { hidden: hidden_ND, weight: weight.tensor },
+    {
+      target: target_N,
+      format: FORMATS.indexOf(weight.format),
+      scale: logitScale(temperature),
+      scratchBytes,
+    },
+  );
+  return { logprob_N: logprob as tf.Tensor1D, entropy_N: entropy as tf.Tensor1D };
+}
