@@ -213,6 +213,13 @@ describe('resolved configuration', () => {
     expect(changedKeys(config, again)).toEqual([]);
   });
 
+  it('hashes the same whatever the order of keys', () => {
+    const hash = (map: string): string =>
+      configHash(parseConfig(MINIMAL, 'a.yaml', [`reward.verifier_by_category=${map}`]));
+    expect(hash('{b: text, a: number}')).toBe(hash('{a: number, b: text}'));
+    expect(hash('{b: number, a: text}')).not.toBe(hash('{a: number, b: text}'));
+  });
+
   it('names the keys that changed', () => {
     const config = parseConfig(MINIMAL, 'a.yaml', overrides);
     const other = parseConfig(MINIMAL, 'a.yaml', [...overrides, 'optim.lr=1', 'trainer.gpu.adapter=system']);
