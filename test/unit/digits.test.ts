@@ -6,6 +6,11 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { drawQuestion } from '../../scripts/digit-questions.ts';
 import { DIGIT_SIZE, loadDigits, makeDigits, splitDigits } from '../../scripts/make-digits.ts';
+import { parseConfig } from '../../src/config/load.ts';
+import { loadRows } from '../../src/data/formats.ts';
+import type { Row } from '../../src/data/row.ts';
+import { scoreResponse } from '../../src/reward/hybrid.ts';
+import { checkGoldAnswers } from '../../src/reward/verifier.ts';
 import { RandomStream } from '../../src/util/random.ts';
 
 interface DigitRow {
@@ -103,6 +108,32 @@ describe('digit files', () => {
     const answers = (rows['heldout'] ?? []).map((row) => row.answer);
     const best = Math.max(...[...new Set(answers)].map((guess) => answers.filter((a) => a === guess).length));
     expect(best / answers.length).toBeLessThan(CONSTANT_GUESS_LIMIT);
+  });
+
+  it('are paid for right answers in the right form, and for nothing else', async () => {
+    const config = parseConfig('{model: {path: m}, data: {train_files: t}}', 'test.yaml');
+    const { rows: made, skipped } = await loadRows([path.join(folder, 'heldout.jsonl')], config.data);
+    expect(skipped).toEqual([]);
+    checkGoldAnswers(made, config.reward);
+    const mean = (respond: (row: Row) => string): number =>
+      made.reduce((sum, row) => sum + scoreResponse(row, respond(row), config.reward).reward, 0) /
+      made.length;
+    const { accuracy_weight: accuracy, format_weight: format } = config.reward;
+    expect(mean((row) => `<think>${row.refinedCot}</think><answer>${row.answer}</answer>`)).toBeCloseTo(
+      1,
+      10,
+    );
+    expect(mean((row) => `<answer>${row.answer}</answer>`)).toBeCloseTo(accuracy, 10);
+    expect(mean((row) => row.answer)).toBe(0);
+    expect(mean((row) => `<think>${row.answer}</think>`)).toBe(0);
+    const guesses = new Set(made.map((row) => row.answer));
+    const best = Math.max(
+      ...[...guesses].map((guess) => mean(() => `<think>0</think><answer>${guess}</answer>`)),
+    );
+    expect(best).toBeLessThan(format + accuracy * CONSTANT_GUESS_LIMIT);
+    // All answers at once are no answer.
+    const every = `<think>0</think><answer>${[...guesses].join(' ')}</answer>`;
+    expect(mean(() => every)).toBeCloseTo(format, 10);
   });
 
   it('depend on the seed alone', async () => {
