@@ -36,8 +36,9 @@ export async function registerBackend(
   adapter: GPUAdapter,
   pool: BufferPool,
 ): Promise<BackendInternals> {
-  if (tf.version_core !== TESTED_VERSION) {
-    throw new GpuError(`TensorFlow.js ${TESTED_VERSION} is needed, found ${tf.version_core}: run npm ci`);
+  const version: string = tf.version_core;
+  if (version !== TESTED_VERSION) {
+    throw new GpuError(`TensorFlow.js ${TESTED_VERSION} is needed, found ${version}: run npm ci`);
   }
   // The backend asks `navigator.gpu` whether WebGPU exists at all.
   Object.defineProperty(globalThis, 'navigator', {

@@ -121,7 +121,7 @@ export class Gpu {
     }
     this.budget.add(purpose, size);
     const buffer = this.device.createBuffer({ size, usage: STORAGE, label: purpose });
-    if (data) this.device.queue.writeBuffer(buffer, 0, data as Float32Array<ArrayBuffer>);
+    if (data) this.device.queue.writeBuffer(buffer, 0, data);
     const tensor = tf.keep(tf.tensor({ buffer, zeroCopy: true }, [...shape], dtype));
     this.#purposes.set(buffer, purpose);
     this.check();
@@ -154,7 +154,15 @@ export class Gpu {
   /** Overwrites (a part of) a tensor in order with the work encoded so far. */
   write(tensor: tf.TensorInfo, data: Float32Array | Int32Array | Uint32Array, offsetBytes = 0): void {
     this.flush();
-    this.device.queue.writeBuffer(this.buffer(tensor), offsetBytes, data as Float32Array<ArrayBuffer>);
+    this.device.queue.writeBuffer(this.buffer(tensor), offsetBytes, data);
+  }
+
+  /** Fills tensors with zeros, in order with the work encoded so far. */
+  clear(tensors: readonly tf.TensorInfo[]): void {
+    this.flush();
+    const encoder = this.device.createCommandEncoder();
+    for (const tensor of tensors) encoder.clearBuffer(this.buffer(tensor));
+    this.device.queue.submit([encoder.finish()]);
   }
 
   /** Runs one kernel. @throws {ShapeError} when operands or parameters do not match its declarations */

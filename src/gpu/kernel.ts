@@ -146,7 +146,7 @@ export function compileKernel(
     compute: {
       module: device.createShaderModule({ label, code: source.code }),
       entryPoint: source.entryPoint,
-      constants: constants as Record<string, number>,
+      constants: constants,
     },
   });
   return { source, label, pipeline, layout };

@@ -27,7 +27,7 @@ export async function loadEmbeddedDriver(): Promise<void> {
   process.env['VK_DRIVER_FILES'] = process.env['VK_ICD_FILENAMES'];
   try {
     const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
-    process.dlopen({ exports: {} }, join(folder, 'libvulkan.so.1'), RTLD_NOW! | RTLD_GLOBAL! | RTLD_NODELETE);
+    process.dlopen({ exports: {} }, join(folder, 'libvulkan.so.1'), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
     // A plain library registers no addon, which Node reports as an error although the library is loaded.
     if (!String(error).includes('did not self-register')) {

@@ -1,0 +1,34 @@
+/** What flows through a training step: one prompt with one of its sampled responses. */
+import type { Row } from '../data/row.ts';
+import type { Prompt } from '../processor/prompt.ts';
+
+export interface Episode {
+  row: Row;
+  prompt: Prompt;
+  /** Position of the prompt in the step's batch, and of the response in its group. */
+  promptIndex: number;
+  responseIndex: number;
+  /** Sampled token ids, the end token included. */
+  tokens: Int32Array;
+  /** [T] log-probability of each token under the policy that sampled it, at the sampling temperature. */
+  logprobs: Float32Array;
+  /** [T] log-probability under the reference policy; null without a KL term. */
+  refLogprobs: Float32Array | null;
+  /** The response as text, without special tokens. */
+  text: string;
+  /** Why it ended: an end token, or the length limit. */
+  end: 'stop' | 'length';
+  reward: EpisodeReward;
+  advantage: number;
+}
+
+/** The hybrid reward of the response, or one given from outside (replay). */
+export interface EpisodeReward {
+  /** The weighted sum that GRPO compares inside the group. */
+  reward: number;
+  parts: Readonly<Record<string, number>>;
+  /** The verifier that judged the answer; empty before one has. */
+  method: string;
+  /** The answer as it was found in the response. */
+  extracted: string;
+}

@@ -1,0 +1,50 @@
+/**
+ * How token losses are averaged, as a weight per token, so that the loss is one weighted sum whatever the
+ * micro-batches are.
+ *
+ * @see TRL 1.16 grpo_trainer.py, `loss_type`
+ */
+import type { AlgorithmConfig } from '../config/schema.ts';
+
+export interface WeightedResponse {
+  /** Tokens of the response. */
+  length: number;
+  /** It ran into the length limit. */
+  truncated: boolean;
+}
+
+/**
+ * @param update responses of one optimizer update
+ * @param batchTokens tokens in the loss of the whole rollout batch divided by its number of updates (dapo)
+ * @returns the weight of every token of each response
+ */
+export function tokenWeights(
+  update: readonly WeightedResponse[],
+  { loss_type, mask_truncated_completions }: Pick<AlgorithmConfig, 'loss_type' | 'mask_truncated_completions'>,
+  batchTokens: number,
+  maxResponseLength: number,
+): number[] {
+  const counted = update.map((response) => (mask_truncated_completions && response.truncated ? 0 : response.length));
+  const updateTokens = counted.reduce((a, b) => a + b, 0);
+  return counted.map((tokens) => {
+    if (tokens === 0) return 0;
+    switch (loss_type) {
+      case 'grpo':
+        return 1 / (tokens * update.length);
+      case 'bnpo':
+        return 1 / updateTokens;
+      case 'dr_grpo':
+        return 1 / (update.length * maxResponseLength);
+      case 'dapo':
+        return 1 / batchTokens;
+    }
+  });
+}
+
+/** Tokens that enter the loss. */
+export function lossTokens(
+  responses: readonly WeightedResponse[],
+  { mask_truncated_completions }: Pick<AlgorithmConfig, 'mask_truncated_completions'>,
+): number {
+  return responses.reduce((sum, { length, truncated }) => sum + (mask_truncated_completions && truncated ? 0 : length), 0);
+}

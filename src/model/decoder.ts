@@ -1,0 +1,68 @@
+/** The language model: a stack of blocks over packed rows of any number of sequences. */
+import type * as tf from '@tensorflow/tfjs';
+import { addScaled, swiglu } from '../ops/activation.ts';
+import { attention } from '../ops/attention.ts';
+import { rotary, type RotaryTable } from '../ops/rotary.ts';
+import { runBlock, type BlockOptions } from './block.ts';
+import type { TextConfig } from './config.ts';
+import type { Layers } from './projection.ts';
+
+/** Where the rows of a pass stand and which keys they see. */
+export interface DecoderRows {
+  /** int32 [3, N]: time, height, width (M-RoPE). */
+  positions: tf.Tensor;
+  /** int32 [N, 4]: the two ranges of key rows of each query row (ops/attention). */
+  ranges: tf.Tensor;
+  /** int32 [N, 2]: who attends to each row; only the backward pass needs it. */
+  inverse?: tf.Tensor;
+  /** Puts a layer's new keys and values into a cache and returns what the queries attend to instead of them. */
+  cache?: (layer: number, k: tf.Tensor, v: tf.Tensor) => { k: tf.Tensor; v: tf.Tensor };
+}
+
+/**
+ * @param hidden f32 [N, D], the embedded rows
+ * @returns f32 [N, D] after the last block, before the final norm
+ * @see modeling_qwen2_5_vl.py of transformers 5.23, Qwen2_5_VLTextModel
+ */
+export function decode(
+  layers: Layers,
+  config: TextConfig,
+  hidden: tf.Tensor,
+  rows: DecoderRows,
+  table: RotaryTable,
+  options: BlockOptions,
+): tf.Tensor {
+  for (let i = 0; i < config.layers; i++) {
+    const name = `model.language_model.layers.${i}`;
+    hidden = runBlock(layers, name, hidden, (x) => decoderBlock(layers, config, i, name, x, rows, table), options);
+  }
+  return hidden;
+}
+
+function decoderBlock(
+  layers: Layers,
+  { heads, kvHeads, headDim, normEps }: TextConfig,
+  layer: number,
+  name: string,
+  hidden: tf.Tensor,
+  { positions, ranges, inverse, cache }: DecoderRows,
+  table: RotaryTable,
+): tf.Tensor {
+  const normed = layers.norm(`${name}.input_layernorm`, hidden, normEps);
+  const q = rotary(layers.linear(`${name}.self_attn.q_proj`, normed), heads, table, positions);
+  const newK = rotary(layers.linear(`${name}.self_attn.k_proj`, normed), kvHeads, table, positions);
+  const newV = layers.linear(`${name}.self_attn.v_proj`, normed);
+  const { k, v } = cache ? cache(layer, newK, newV) : { k: newK, v: newV };
+  const attended = attention(q, k, v, {
+    heads,
+    kvHeads,
+    headDim,
+    ranges_N4: ranges,
+    inverse_M2: inverse,
+    scale: headDim ** -0.5,
+  });
+  const residual = addScaled(hidden, layers.linear(`${name}.self_attn.o_proj`, attended), 1);
+  const inner = layers.norm(`${name}.post_attention_layernorm`, residual, normEps);
+  const gated = swiglu(layers.linear(`${name}.mlp.gate_proj`, inner), layers.linear(`${name}.mlp.up_proj`, inner));
+  return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
+}

@@ -1,0 +1,65 @@
+/**
+ * LoRA (arXiv 2106.09685): y = W x + (alpha / rank) · B A x on chosen linear layers of the frozen model. Names
+ * and shapes are PEFT's, so that an adapter moves between both.
+ */
+import type { Gpu } from '../gpu/gpu.ts';
+import { RandomStream } from '../util/random.ts';
+import { ConfigError } from '../util/errors.ts';
+import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
+import { Parameters } from './parameters.ts';
+
+export interface LoraSettings {
+  rank: number;
+  alpha: number;
+  /** `all-linear`, or parts of layer names such as `q_proj`. */
+  target_modules: 'all-linear' | readonly string[];
+  /** A regular expression over layer names; empty excludes nothing. */
+  exclude_modules: string | null;
+}
+
+/** The linear layers (names without `.weight`) that the settings adapt. */
+export function adaptedLayers(specs: readonly ParameterSpec[], settings: LoraSettings): string[] {
+  const exclude = settings.exclude_modules ? new RegExp(`^(?:${settings.exclude_modules})$`) : null;
+  const targets = settings.target_modules;
+  const layers = specs
+    .filter(isAdaptable)
+    .map(({ name }) => name.replace(/\.weight$/, ''))
+    .filter((name) => !exclude?.test(name))
+    .filter((name) => targets === 'all-linear' || targets.some((part) => name.endsWith(part)));
+  if (layers.length === 0) {
+    throw new ConfigError({
+      where: 'model.lora',
+      expected: 'target_modules and exclude_modules that leave at least one linear layer',
+      found: `none of ${JSON.stringify(targets)} without ${JSON.stringify(settings.exclude_modules)}`,
+    });
+  }
+  return layers;
+}
+
+/** A and B of each layer, by PEFT's parameter names without their prefix. */
+export function adapterTable(specs: readonly ParameterSpec[], layers: readonly string[], rank: number): ParameterSpec[] {
+  const shapes = new Map(specs.map(({ name, shape }) => [name, shape]));
+  return layers.flatMap((layer) => {
+    const [rows, columns] = shapes.get(`${layer}.weight`)! as [number, number];
+    return [
+      { name: `${layer}.lora_A.weight`, shape: [rank, columns], kind: 'matrix' as const },
+      { name: `${layer}.lora_B.weight`, shape: [rows, rank], kind: 'matrix' as const },
+    ];
+  });
+}
+
+/** A fresh adapter: A uniform as torch's Kaiming initialisation (PEFT's default), B zero. */
+export function freshAdapter(gpu: Gpu, table: readonly ParameterSpec[], seed: number): Parameters {
+  const adapter = new Parameters(gpu);
+  for (const spec of table) {
+    const [rows, columns] = spec.shape as [number, number];
+    const values = new Float32Array(rows * columns);
+    if (spec.name.includes('lora_A')) {
+      const random = new RandomStream(seed, `init:${spec.name}`);
+      const bound = Math.sqrt(1 / columns);
+      values.forEach((_, i) => (values[i] = (random.uniform() * 2 - 1) * bound));
+    }
+    adapter.add(spec, values, true);
+  }
+  return adapter;
+}

@@ -1,0 +1,153 @@
+/**
+ * Qwen2.5-VL from a Hugging Face folder: weights on the GPU, and the passes that training, scoring and rollouts
+ * are made of. One set of kernels serves all of them.
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { Gpu } from '../gpu/gpu.ts';
+import { gatherRows, type RowMap } from '../ops/embedding.ts';
+import { linearLogprob } from '../ops/logprob.ts';
+import type { Weight } from '../ops/linear.ts';
+import { loadArchitecture, type ModelArchitecture } from './config.ts';
+import { decode, type DecoderRows } from './decoder.ts';
+import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './lora.ts';
+import { isVisionParameter, parameterTable, type ParameterSpec } from './parameter-table.ts';
+import { Parameters } from './parameters.ts';
+import { Layers } from './projection.ts';
+import { RotaryTables } from './rotary-tables.ts';
+import { visionFeatures, type VisionInputs } from './vision.ts';
+import { WeightFiles } from './weight-files.ts';
+
+export interface ModelSettings {
+  /** `full`: every parameter is trained; `lora`: a fresh adapter; `none`: everything is frozen. */
+  training: 'full' | 'lora' | 'none';
+  freezeVision: boolean;
+  lora?: LoraSettings;
+  recompute: boolean;
+  /** Random weights instead of stored ones. */
+  fromScratch: boolean;
+  /** For random weights and fresh adapters. */
+  seed: number;
+}
+
+export const FROZEN: ModelSettings = {
+  training: 'none',
+  freezeVision: true,
+  recompute: false,
+  fromScratch: false,
+  seed: 0,
+};
+
+/** Standard deviation of random matrices (`initializer_range` of the published configurations). */
+const INIT_STD = 0.02;
+
+/** One pass over packed rows, on the GPU. */
+export interface DecoderInputs extends DecoderRows {
+  /** Token embedding (or image feature) of each row. */
+  source: RowMap;
+  vision: VisionInputs | null;
+}
+
+export class Qwen2_5_VL {
+  readonly gpu: Gpu;
+  readonly architecture: ModelArchitecture;
+  readonly layers: Layers;
+  readonly specs: readonly ParameterSpec[];
+  readonly rotary: RotaryTables;
+  readonly #recompute: boolean;
+
+  private constructor(
+    gpu: Gpu,
+    architecture: ModelArchitecture,
+    specs: readonly ParameterSpec[],
+    layers: Layers,
+    recompute: boolean,
+  ) {
+    this.gpu = gpu;
+    this.architecture = architecture;
+    this.specs = specs;
+    this.layers = layers;
+    this.rotary = new RotaryTables(gpu, architecture);
+    this.#recompute = recompute;
+  }
+
+  /** @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model */
+  static async load(gpu: Gpu, folder: string, settings: ModelSettings): Promise<Qwen2_5_VL> {
+    const architecture = await loadArchitecture(folder);
+    const specs = parameterTable(architecture);
+    const isTrainable = ({ name }: ParameterSpec) =>
+      settings.training === 'full' && !(settings.freezeVision && isVisionParameter(name));
+    const base = await loadBase(gpu, folder, specs, settings, isTrainable);
+    const { lora } = settings;
+    if (settings.training !== 'lora' || !lora) {
+      return new Qwen2_5_VL(gpu, architecture, specs, new Layers(base), settings.recompute);
+    }
+    const table = adapterTable(specs, adaptedLayers(specs, lora), lora.rank);
+    const adapter = freshAdapter(gpu, table, settings.seed);
+    return new Qwen2_5_VL(gpu, architecture, specs, new Layers(base, adapter, lora.alpha / lora.rank), settings.recompute);
+  }
+
+  /** The output projection: the embedding itself in tied models. */
+  get head(): Weight {
+    return this.layers.weight(this.architecture.text.tiedHead ? 'model.language_model.embed_tokens.weight' : 'lm_head.weight');
+  }
+
+  /** @returns features f32 [F, D] in window order */
+  visionFeatures(inputs: VisionInputs): tf.Tensor {
+    const { vision } = this.architecture;
+    return visionFeatures(this.layers, vision, inputs, this.rotary.vision, { recompute: this.#recompute });
+  }
+
+  /** @returns hidden states f32 [N, D] before the final norm */
+  hiddenStates({ source, vision, ...rows }: DecoderInputs): tf.Tensor {
+    const features = vision ? this.visionFeatures(vision) : undefined;
+    const embedding = this.layers.weight('model.language_model.embed_tokens.weight');
+    const hidden = gatherRows(embedding, source, features);
+    return decode(this.layers, this.architecture.text, hidden, rows, this.rotary.text, { recompute: this.#recompute });
+  }
+
+  /** The final norm of chosen rows. @returns f32 [T, D] */
+  headInput(hidden: tf.Tensor, rows: RowMap): tf.Tensor {
+    return this.finalNorm(gatherRows(hidden, rows));
+  }
+
+  finalNorm(hidden: tf.Tensor): tf.Tensor {
+    return this.layers.norm('model.language_model.norm', hidden, this.architecture.text.normEps);
+  }
+
+  /**
+   * Log-probability of one token per row under softmax(logits / temperature), and that distribution's entropy.
+   * @param headRows rows of the pass that predict the targets, [T]
+   * @param targets int32 [T]
+   */
+  logprobs(
+    inputs: DecoderInputs,
+    headRows: RowMap,
+    targets: tf.Tensor,
+    temperature: number,
+  ): { logprob: tf.Tensor; entropy: tf.Tensor } {
+    const hidden = this.headInput(this.hiddenStates(inputs), headRows);
+    const { logprob_N, entropy_N } = linearLogprob(hidden, this.head, targets, { temperature });
+    return { logprob: logprob_N, entropy: entropy_N };
+  }
+
+  dispose(): void {
+    this.layers.base.dispose();
+    this.layers.adapter?.dispose();
+    this.rotary.dispose();
+  }
+}
+
+async function loadBase(
+  gpu: Gpu,
+  folder: string,
+  specs: readonly ParameterSpec[],
+  settings: ModelSettings,
+  isTrainable: (spec: ParameterSpec) => boolean,
+): Promise<Parameters> {
+  if (settings.fromScratch) {
+    return Parameters.load(gpu, specs, { kind: 'random', seed: settings.seed, std: INIT_STD }, isTrainable);
+  }
+  await using files = await WeightFiles.open(folder);
+  files.check(specs);
+  return Parameters.load(gpu, specs, { kind: 'files', files }, isTrainable);
+}

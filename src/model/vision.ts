@@ -1,0 +1,69 @@
+/** The vision tower: patches to features of the decoder's width. */
+import type * as tf from '@tensorflow/tfjs';
+import { addScaled, gelu, swiglu } from '../ops/activation.ts';
+import { attention } from '../ops/attention.ts';
+import { rotary, type RotaryTable } from '../ops/rotary.ts';
+import { splitColumns } from '../ops/split.ts';
+import type { VisionConfig } from './config.ts';
+import { runBlock, type BlockOptions } from './block.ts';
+import type { Layers } from './projection.ts';
+
+/** RMSNorm's epsilon in the tower is fixed in transformers. */
+const NORM_EPS = 1e-6;
+
+/** The images of a batch on the GPU: model/vision-layout.ts, uploaded. */
+export interface VisionInputs {
+  /** f32 [P, patch values] in window order. */
+  patches: tf.Tensor;
+  /** int32 [2, P] */
+  positions: tf.Tensor;
+  windows: { ranges: tf.Tensor; inverse: tf.Tensor };
+  full: { ranges: tf.Tensor; inverse: tf.Tensor };
+}
+
+/**
+ * @returns features f32 [F, D] in window order (`VisionLayout.featureRow` leads back to the prompt's order)
+ * @see modeling_qwen2_5_vl.py of transformers 5.23, Qwen2_5_VisionTransformerPretrainedModel
+ */
+export function visionFeatures(
+  layers: Layers,
+  config: VisionConfig,
+  inputs: VisionInputs,
+  table: RotaryTable,
+  options: BlockOptions,
+): tf.Tensor {
+  let hidden = layers.linear('model.visual.patch_embed.proj', inputs.patches);
+  for (let i = 0; i < config.depth; i++) {
+    const rows = config.fullAttentionLayers.has(i) ? inputs.full : inputs.windows;
+    const name = `model.visual.blocks.${i}`;
+    hidden = runBlock(layers, name, hidden, (x) => visionBlock(layers, config, name, x, rows, inputs.positions, table), options);
+  }
+  const merged = config.hidden * config.mergeSize ** 2;
+  const normed = layers.norm('model.visual.merger.ln_q', hidden, NORM_EPS).reshape([-1, merged]);
+  return layers.linear('model.visual.merger.mlp.2', gelu(layers.linear('model.visual.merger.mlp.0', normed)));
+}
+
+function visionBlock(
+  layers: Layers,
+  { heads, headDim }: VisionConfig,
+  name: string,
+  hidden: tf.Tensor,
+  { ranges, inverse }: { ranges: tf.Tensor; inverse: tf.Tensor },
+  positions: tf.Tensor,
+  table: RotaryTable,
+): tf.Tensor {
+  const normed = layers.norm(`${name}.norm1`, hidden, NORM_EPS);
+  const [q, k, v] = splitColumns(layers.linear(`${name}.attn.qkv`, normed), 3) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const attended = attention(rotary(q, heads, table, positions), rotary(k, heads, table, positions), v, {
+    heads,
+    kvHeads: heads,
+    headDim,
+    ranges_N4: ranges,
+    inverse_M2: inverse,
+    scale: headDim ** -0.5,
+  });
+  const residual = addScaled(hidden, layers.linear(`${name}.attn.proj`, attended), 1);
+  const inner = layers.norm(`${name}.norm2`, residual, NORM_EPS);
+  const gated = swiglu(layers.linear(`${name}.mlp.gate_proj`, inner), layers.linear(`${name}.mlp.up_proj`, inner));
+  return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
+}

@@ -1,0 +1,121 @@
+/** A training run from start (or checkpoint) to end: steps, validation, checkpoints. */
+import type { Config } from '../config/schema.ts';
+import { log } from '../util/log.ts';
+import { findCheckpoint, restoreCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
+import { Interrupt } from './interrupt.ts';
+import { reportStep } from './progress.ts';
+import { ReplayedEpisodes } from './replay.ts';
+import { SampledEpisodes, rolloutRow, type EpisodeSource } from './rollouts.ts';
+import type { Metrics } from './run-folder.ts';
+import { closeRun, openRun, type Run } from './run.ts';
+import { trainStep } from './step.ts';
+import { validate } from './validate.ts';
+
+export interface TrainOptions {
+  /** The configuration's file, for the command that continues an interrupted run. */
+  configFile: string;
+  /** `true`: the latest checkpoint; a path: that one. */
+  resume?: string | true;
+  /** Load everything, train nothing. */
+  dryRun?: boolean;
+}
+
+export interface TrainSummary {
+  folder: string;
+  step: number;
+  totalSteps: number;
+  checkpoint: string | null;
+  interrupted: boolean;
+  /** Validation before the first and after the last step, where configured. */
+  before: Metrics | null;
+  after: Metrics | null;
+}
+
+/** @throws {ConfigError} {DataError} {CheckpointError} {GpuError} */
+export async function runTraining(config: Config, options: TrainOptions): Promise<TrainSummary> {
+  const checkpoint = options.resume ? await findCheckpoint(config, options.resume) : null;
+  const run = await openRun(config, {
+    rowsPerStep: config.data.rollout_batch_size,
+    resume: checkpoint !== null,
+    needsReference: config.algorithm.kl_coef > 0,
+    ...(checkpoint ? { samplerState: checkpoint.state.sampler } : {}),
+  });
+  try {
+    if (checkpoint) await restoreCheckpoint(run, checkpoint.path);
+    const start = checkpoint?.state ?? { step: 0, updates: 0, sampler: run.sampler.state, best: null };
+    announce(run, start.step);
+    if (options.dryRun) return summary(run, start.step, {});
+    await run.folder.describe(config, run.gpu);
+    return await loop(run, start, options);
+  } finally {
+    closeRun(run);
+  }
+}
+
+async function loop(run: Run, start: TrainerState, options: TrainOptions): Promise<TrainSummary> {
+  const { config, folder, totalSteps } = run;
+  const { trainer, rollout } = config;
+  const source: EpisodeSource =
+    rollout.engine === 'replay' ? await ReplayedEpisodes.open(run, rollout.replay_file!) : new SampledEpisodes(run);
+  const hasValidation = run.valRows.length > 0;
+  using interrupt = new Interrupt();
+
+  let { updates, best } = start;
+  let before: Metrics | null = null;
+  let after: Metrics | null = null;
+  let checkpoint: string | null = null;
+  if (hasValidation && trainer.val_before_train && start.step === 0) {
+    before = await validate(run, 0);
+    await folder.appendMetrics({ step: 0, ...before });
+    log.info(`before training: held-out accuracy ${percent(before)}`);
+  }
+  const startedAt = performance.now();
+  let step = start.step;
+  while (step < totalSteps && !interrupt.requested) {
+    step += 1;
+    const result = await trainStep(run, source, step, updates);
+    updates = result.updates;
+    const isLast = step === totalSteps;
+    let metrics = result.metrics;
+    let isBest = false;
+    if (hasValidation && (isDue(step, trainer.val_freq) || (isLast && trainer.val_after_train))) {
+      after = await validate(run, step);
+      metrics = { ...metrics, ...after };
+      const score = after['val/accuracy_reward']!;
+      isBest = best === null || score > best;
+      best = isBest ? score : best;
+    }
+    await folder.writeRollouts('step', step, result.groups.map((group) => rolloutRow(group, step)));
+    await folder.appendMetrics(metrics);
+    reportStep(metrics, totalSteps, startedAt, start.step + 1);
+    if (isDue(step, trainer.save_freq) || isLast || interrupt.requested) {
+      checkpoint = await saveCheckpoint(run, { step, updates, sampler: run.sampler.state, best }, isBest);
+    }
+    await run.gpu.sync();
+  }
+  if (interrupt.requested) {
+    log.info(`Stopped after step ${step}. To continue: wethink train ${options.configFile} --resume`);
+  }
+  return summary(run, step, { before, after, checkpoint, interrupted: interrupt.requested });
+}
+
+function announce({ config, gpu, policy, rows, valRows, folder, totalSteps }: Run, done: number): void {
+  const trainable = policy.model.layers.trainable().reduce((sum, { tensor }) => sum + tensor.size, 0);
+  log.info(`adapter   ${gpu.name} (${gpu.kind})`);
+  log.info(`model     ${config.model.path}: ${(trainable / 1e6).toFixed(2)} M trainable parameters`);
+  log.info(`data      ${rows.length} rows to train on, ${valRows.length} held out`);
+  log.info(`run       ${folder.path}, steps ${done + 1} to ${totalSteps}`);
+}
+
+function summary(run: Run, step: number, rest: Partial<TrainSummary>): TrainSummary {
+  const empty = { checkpoint: null, interrupted: false, before: null, after: null };
+  return { folder: run.folder.path, step, totalSteps: run.totalSteps, ...empty, ...rest };
+}
+
+function isDue(step: number, every: number): boolean {
+  return every > 0 && step % every === 0;
+}
+
+function percent(metrics: Metrics): string {
+  return `${(metrics['val/accuracy_reward']! * 100).toFixed(1)} %`;
+}

@@ -1,0 +1,122 @@
+/** Optimizer updates on the clipped GRPO loss, and the reference policy's log-probabilities that it needs. */
+import * as tf from '@tensorflow/tfjs';
+import type { Episode } from '../grpo/episode.ts';
+import { lossTokens, tokenWeights } from '../grpo/token-weights.ts';
+import { microBatches, passGroups, type GroupPart } from '../model/micro-batches.ts';
+import { packGroups, type PromptGroup } from '../model/packed-batch.ts';
+import { scoreGroups } from '../model/score.ts';
+import { uploadBatch, uploadTargets } from '../model/upload.ts';
+import { policyLoss } from '../ops/grpo.ts';
+import { learningRate } from '../optim/schedule.ts';
+import type { Run } from './run.ts';
+import { UpdateMeter } from './update-meter.ts';
+
+/** What updates need of a run. */
+export type UpdateContext = Pick<Run, 'config' | 'gpu' | 'model' | 'reference' | 'optimizer' | 'totalSteps'>;
+
+/** Fills in `refLogprobs`: the start of the policy, or with LoRA the policy without its adapter. */
+export async function addReference({ config, model, reference }: UpdateContext, groups: readonly Episode[][]): Promise<void> {
+  const target = reference ?? model;
+  const options = {
+    temperature: config.rollout.temperature,
+    maxRows: config.trainer.micro_batch_tokens,
+  };
+  const scores = await target.layers.withoutAdapter(() => scoreGroups(target, groups.map(promptGroup), options));
+  groups.forEach((group, g) =>
+    group.forEach((episode, r) => {
+      episode.refLogprobs = scores[g]![r]!.logprobs;
+    }),
+  );
+}
+
+/**
+ * Trains on the groups of one step: `algorithm.num_iterations` passes, each with one update per
+ * `algorithm.mini_batch_prompts` prompts.
+ * @param firstUpdate number of updates of the run so far
+ */
+export async function updatePolicy(run: UpdateContext, groups: readonly Episode[][], firstUpdate: number): Promise<UpdateMeter> {
+  const { algorithm, optim, data } = run.config;
+  const perUpdate = algorithm.mini_batch_prompts ?? groups.length;
+  const miniBatches = chunks(groups, perUpdate);
+  const batchTokens = lossTokens(groups.flat().map(weighted), algorithm) / miniBatches.length;
+  const totalUpdates = run.totalSteps * miniBatches.length * algorithm.num_iterations;
+  const meter = new UpdateMeter();
+  let update = firstUpdate;
+  for (let iteration = 0; iteration < algorithm.num_iterations; iteration++) {
+    for (const miniBatch of miniBatches) {
+      const weights = tokenWeights(miniBatch.flat().map(weighted), algorithm, batchTokens, data.max_response_length);
+      const lr = learningRate(optim, update, totalUpdates);
+      run.optimizer.zeroGradients();
+      await accumulateGradients(run, miniBatch, weights, meter);
+      meter.addUpdate(await run.optimizer.step(lr), lr);
+      update += 1;
+    }
+  }
+  return meter;
+}
+
+/** Adds the gradient of the mini-batch's loss, pass by pass. */
+export async function accumulateGradients(
+  { config, model, optimizer, gpu }: UpdateContext,
+  miniBatch: readonly Episode[][],
+  weights: readonly number[],
+  meter: UpdateMeter,
+): Promise<void> {
+  const groups = miniBatch.map(promptGroup);
+  const weightOf = new Map(miniBatch.flat().map((episode, i) => [episode, weights[i]!]));
+  for (const pass of microBatches(groups, config.trainer.micro_batch_tokens)) {
+    const episodes = pass.flatMap(({ group, responses }: GroupPart) => responses.map((r) => miniBatch[group]![r]!));
+    const batch = packGroups(passGroups(groups, pass), model.architecture);
+    const outputs = tf.tidy(() => {
+      const inputs = uploadBatch(model, batch);
+      const { headRows, targets } = uploadTargets(batch);
+      const oldLogprob_N = perToken(episodes, ({ logprobs }) => logprobs);
+      const refLogprob_N = perToken(episodes, ({ refLogprobs, logprobs }) => refLogprobs ?? logprobs);
+      const advantage_N = perToken(episodes, ({ tokens, advantage }) => new Float32Array(tokens.length).fill(advantage));
+      const weight_N = perToken(episodes, (episode) => new Float32Array(episode.tokens.length).fill(weightOf.get(episode)!));
+      let kept: { terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor } | undefined;
+      const { value, gradients } = optimizer.gradientsOf(() => {
+        const { logprob, entropy } = model.logprobs(inputs, headRows, targets, config.rollout.temperature);
+        const { loss, terms_N4 } = policyLoss({
+          logprob_N: logprob,
+          oldLogprob_N,
+          refLogprob_N,
+          advantage_N,
+          weight_N,
+          clipLow: config.algorithm.clip_ratio_low,
+          clipHigh: config.algorithm.clip_ratio_high,
+          klCoef: config.algorithm.kl_coef,
+        });
+        kept = { terms: tf.keep(terms_N4.clone()), logprob: tf.keep(logprob.clone()), entropy: tf.keep(entropy.clone()) };
+        return loss;
+      });
+      optimizer.accumulate(gradients);
+      return { loss: value, ...kept! };
+    });
+    await meter.addPass(gpu, episodes, outputs);
+    tf.dispose(outputs);
+  }
+}
+
+function perToken(episodes: readonly Episode[], values: (episode: Episode) => Float32Array): tf.Tensor1D {
+  const parts = episodes.map(values);
+  const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    all.set(part, offset);
+    offset += part.length;
+  }
+  return tf.tensor1d(all);
+}
+
+function promptGroup(episodes: readonly Episode[]): PromptGroup {
+  return { prompt: episodes[0]!.prompt, responses: episodes.map(({ tokens }) => tokens) };
+}
+
+function weighted({ tokens, end }: Episode): { length: number; truncated: boolean } {
+  return { length: tokens.length, truncated: end === 'length' };
+}
+
+function chunks<T>(items: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+}

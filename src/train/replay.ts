@@ -1,0 +1,120 @@
+/**
+ * `rollout.engine: replay`: responses and rewards from a file instead of sampling and verifying, so that a step
+ * is a pure function of its inputs.
+ *
+ * Each line of `rollout.replay_file` is a row of the dataset (problem, image_path, …) with
+ * `responses: [{ token_ids, reward, logprobs? }, …]`, all lines with equally many. `logprobs` are those of the
+ * policy that sampled the response; without them the current policy's own are taken. Steps take
+ * `data.rollout_batch_size` lines each, in order, and start over at the end.
+ */
+import { z } from 'zod';
+import { loadRows } from '../data/formats.ts';
+import type { Row } from '../data/row.ts';
+import type { Episode } from '../grpo/episode.ts';
+import { readJsonlAll } from '../io/jsonl.ts';
+import type { PromptGroup } from '../model/packed-batch.ts';
+import { scoreGroups } from '../model/score.ts';
+import { DataError } from '../util/errors.ts';
+import { UNSCORED, type EpisodeSource } from './rollouts.ts';
+import type { Run } from './run.ts';
+
+const responseSchema = z.strictObject({
+  token_ids: z.array(z.int().nonnegative()).min(1),
+  reward: z.number(),
+  logprobs: z.array(z.number()).optional(),
+});
+const lineSchema = z.looseObject({ responses: z.array(responseSchema).min(2) });
+type ReplayResponse = z.infer<typeof responseSchema>;
+
+export class ReplayedEpisodes implements EpisodeSource {
+  readonly #run: Run;
+  readonly #groups: readonly { row: Row; responses: ReplayResponse[] }[];
+
+  private constructor(run: Run, groups: readonly { row: Row; responses: ReplayResponse[] }[]) {
+    this.#run = run;
+    this.#groups = groups;
+  }
+
+  /** @throws {DataError} naming the line that does not have the form above */
+  static async open(run: Run, file: string): Promise<ReplayedEpisodes> {
+    const { rows } = await loadRows([file], { ...run.config.data, max_bad_fraction: 0 });
+    const lines = await readJsonlAll(file);
+    const groups = lines.map(({ value, line }, i) => {
+      const parsed = lineSchema.safeParse(value);
+      const where = `${file}:${line}`;
+      if (!parsed.success) {
+        throw new DataError({
+          where,
+          expected: 'responses: [{ token_ids, reward, logprobs? }, …], at least two',
+          found: parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
+        });
+      }
+      for (const { token_ids: tokens, logprobs } of parsed.data.responses) {
+        if (logprobs && logprobs.length !== tokens.length) {
+          throw new DataError({ where, expected: `${tokens.length} logprobs, one a token`, found: `${logprobs.length}` });
+        }
+      }
+      return { row: rows[i]!, responses: parsed.data.responses };
+    });
+    const size = groups[0]!.responses.length;
+    const odd = groups.find(({ responses }) => responses.length !== size);
+    if (odd) {
+      throw new DataError({
+        where: `${file}:${odd.row.line}`,
+        expected: `${size} responses as in the first line`,
+        found: `${odd.responses.length}`,
+      });
+    }
+    return new ReplayedEpisodes(run, groups);
+  }
+
+  async collect(step: number): Promise<Episode[][]> {
+    const { rollout_batch_size: size } = this.#run.config.data;
+    const picked = Array.from({ length: size }, (_, i) => this.#groups[((step - 1) * size + i) % this.#groups.length]!);
+    const prompts = await Promise.all(picked.map(({ row }) => this.#run.prompts.of(row)));
+    const groups = picked.map(({ responses }, g): PromptGroup => ({
+      prompt: prompts[g]!,
+      responses: responses.map(({ token_ids: tokens }) => Int32Array.from(tokens)),
+    }));
+    const own = picked.every(({ responses }) => responses.every(({ logprobs }) => logprobs))
+      ? null
+      : await this.#ownLogprobs(groups);
+    return picked.map(({ row, responses }, g) =>
+      responses.map((response, r) => this.#episode(row, groups[g]!, response, own?.[g]?.[r], g, r)),
+    );
+  }
+
+  #episode(
+    row: Row,
+    { prompt, responses }: PromptGroup,
+    { logprobs, reward }: ReplayResponse,
+    own: Float32Array | undefined,
+    promptIndex: number,
+    responseIndex: number,
+  ): Episode {
+    const { tokenizer } = this.#run.policy;
+    const tokens = responses[responseIndex]!;
+    return {
+      row,
+      prompt,
+      promptIndex,
+      responseIndex,
+      tokens,
+      logprobs: logprobs ? Float32Array.from(logprobs) : own!,
+      refLogprobs: null,
+      text: tokenizer.decode([...tokens], { skipSpecialTokens: true }),
+      end: tokenizer.eosIds.includes(tokens.at(-1)!) ? 'stop' : 'length',
+      reward: { ...UNSCORED, reward, parts: {}, method: 'replay' },
+      advantage: 0,
+    };
+  }
+
+  async #ownLogprobs(groups: readonly PromptGroup[]): Promise<Float32Array[][]> {
+    const { config, model } = this.#run;
+    const scores = await scoreGroups(model, groups, {
+      temperature: config.rollout.temperature,
+      maxRows: config.trainer.micro_batch_tokens,
+    });
+    return scores.map((group) => group.map(({ logprobs }) => logprobs));
+  }
+}

@@ -1,0 +1,77 @@
+/** Where a step's episodes come from: the policy samples them, or a file replays them. */
+import type { Row } from '../data/row.ts';
+import type { Episode, EpisodeReward } from '../grpo/episode.ts';
+import type { Response } from '../rollout/rollout.ts';
+import type { Prompt } from '../processor/prompt.ts';
+import type { Run } from './run.ts';
+
+export interface EpisodeSource {
+  /** The groups of one step; rewards and advantages come later in the step. */
+  collect(step: number): Promise<Episode[][]>;
+}
+
+/** Before a verifier has spoken; the NaN keeps it from being trained on by mistake. */
+export const UNSCORED: EpisodeReward = { reward: Number.NaN, parts: {}, method: '', extracted: '' };
+
+/** Rows of the dataset in the sampler's order, `rollout.n` sampled responses to each. */
+export class SampledEpisodes implements EpisodeSource {
+  readonly #run: Run;
+
+  constructor(run: Run) {
+    this.#run = run;
+  }
+
+  async collect(step: number): Promise<Episode[][]> {
+    const { config, sampler, rows, prompts, rollouts } = this.#run;
+    const batch = sampler.nextBatch(config.data.rollout_batch_size).map((index) => rows[index]!);
+    const requests = await Promise.all(
+      batch.map(async (row) => ({ prompt: await prompts.of(row), count: config.rollout.n })),
+    );
+    const groups = await rollouts.generate(requests, {
+      temperature: config.rollout.temperature,
+      maxTokens: config.data.max_response_length,
+      seed: config.trainer.seed,
+      step,
+    });
+    return groups.map((responses, g) =>
+      responses.map((response, r) => episodeOf(batch[g]!, requests[g]!.prompt, response, g, r)),
+    );
+  }
+}
+
+export function episodeOf(row: Row, prompt: Prompt, response: Response, promptIndex: number, responseIndex: number): Episode {
+  return {
+    row,
+    prompt,
+    promptIndex,
+    responseIndex,
+    tokens: response.tokens,
+    logprobs: response.logprobs,
+    refLogprobs: null,
+    text: response.text,
+    end: response.end,
+    reward: UNSCORED,
+    advantage: 0,
+  };
+}
+
+/** An episode as `rollouts/step_000010.jsonl` keeps it, grouped by prompt. */
+export function rolloutRow(group: readonly Episode[], step: number): object {
+  const { row, promptIndex } = group[0]!;
+  return {
+    step,
+    prompt_id: promptIndex,
+    row_id: row.id,
+    problem: row.problem,
+    answer: row.answer,
+    images: row.images,
+    group: group.map(({ text, tokens, logprobs, reward, advantage, end }) => ({
+      response: text,
+      ...reward,
+      advantage,
+      end,
+      token_ids: [...tokens],
+      logprobs: [...logprobs],
+    })),
+  };
+}

@@ -1,0 +1,48 @@
+/**
+ * One training step, from rows to an updated policy. This is the page to read first:
+ *
+ *   rows -> prompts -> rollouts -> rewards -> advantages -> loss, gradients -> update -> metrics
+ *
+ * @see DeepSeekMath (arXiv 2402.03300) for GRPO, WeThink (arXiv 2506.07905) for the hybrid reward
+ */
+import type { Episode } from '../grpo/episode.ts';
+import { addAdvantages } from './advantages.ts';
+import { episodeMetrics } from './episode-metrics.ts';
+import { addReference, updatePolicy } from './policy-update.ts';
+import { addRewards } from './rewards.ts';
+import type { EpisodeSource } from './rollouts.ts';
+import type { Metrics } from './run-folder.ts';
+import type { Run } from './run.ts';
+import { Stopwatch } from './stopwatch.ts';
+
+export interface StepResult {
+  /** Episodes of the step by group: `rollout.n` responses to each prompt. */
+  groups: Episode[][];
+  metrics: Metrics;
+  /** Optimizer updates of the run after this step. */
+  updates: number;
+}
+
+/**
+ * @param step number of the step, from 1; with the seed it keys all randomness
+ * @param updates optimizer updates of the run before this step
+ */
+export async function trainStep(run: Run, source: EpisodeSource, step: number, updates: number): Promise<StepResult> {
+  const { algorithm, reward } = run.config;
+  const watch = new Stopwatch();
+
+  const groups = await watch.time('gen', () => source.collect(step));
+  await watch.time('reward', async () => addRewards(groups, reward, step, run.config.trainer.seed));
+  await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm));
+  if (algorithm.kl_coef > 0) await watch.time('ref', () => addReference(run, groups));
+  const meter = await watch.time('update_actor', () => updatePolicy(run, groups, updates));
+
+  const metrics = {
+    step,
+    ...episodeMetrics(groups),
+    ...meter.metrics(),
+    ...watch.metrics(groups.flat()),
+    'perf/max_memory_allocated_gb': run.gpu.budget.peakBytes / 1e9,
+  };
+  return { groups, metrics, updates: updates + meter.updates };
+}

@@ -1,0 +1,87 @@
+/** What an update did, averaged over its tokens: losses, ratios, clipping, gradient norms. */
+import type * as tf from '@tensorflow/tfjs';
+import type { Gpu } from '../gpu/gpu.ts';
+import type { Episode } from '../grpo/episode.ts';
+import type { StepOutcome } from '../optim/optimizer.ts';
+import type { Metrics } from './run-folder.ts';
+
+/** Columns of `terms_N4` (ops/grpo). */
+const POLICY_TERM = 0;
+const KL = 1;
+const CLIPPED = 3;
+
+export class UpdateMeter {
+  #tokens = 0;
+  #policyLoss = 0;
+  #kl = 0;
+  #clippedHigh = 0;
+  #clippedLow = 0;
+  #entropy = 0;
+  #loss = 0;
+  #gradNorm = 0;
+  #lr = 0;
+  #updates = 0;
+  #skipped = 0;
+  /** Differences between sampling and the first pass of the first update, before any weight has changed. */
+  #diffMax = 0;
+  #diffSum = 0;
+  #diffTokens = 0;
+
+  get updates(): number {
+    return this.#updates;
+  }
+
+  async addPass(
+    gpu: Gpu,
+    episodes: readonly Episode[],
+    outputs: { loss: tf.Tensor; terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor },
+  ): Promise<void> {
+    const terms = await gpu.read(outputs.terms);
+    const logprobs = await gpu.read(outputs.logprob);
+    const entropies = await gpu.read(outputs.entropy);
+    this.#loss += (await gpu.read(outputs.loss))[0]!;
+    let n = 0;
+    for (const { logprobs: sampled } of episodes) {
+      for (const old of sampled) {
+        this.#policyLoss += terms[n * 4 + POLICY_TERM]!;
+        this.#kl += terms[n * 4 + KL]!;
+        this.#clippedHigh += terms[n * 4 + CLIPPED]! > 0 ? 1 : 0;
+        this.#clippedLow += terms[n * 4 + CLIPPED]! < 0 ? 1 : 0;
+        this.#entropy += entropies[n]!;
+        if (this.#updates === 0) {
+          const difference = Math.abs(logprobs[n]! - old);
+          this.#diffMax = Math.max(this.#diffMax, difference);
+          this.#diffSum += difference;
+          this.#diffTokens += 1;
+        }
+        n += 1;
+      }
+    }
+    this.#tokens += n;
+  }
+
+  addUpdate({ gradNorm, skipped }: StepOutcome, lr: number): void {
+    this.#updates += 1;
+    this.#gradNorm += skipped ? 0 : gradNorm;
+    this.#skipped += skipped ? 1 : 0;
+    this.#lr = lr;
+  }
+
+  /** Metrics by EasyR1's names. */
+  metrics(): Metrics {
+    const applied = Math.max(1, this.#updates - this.#skipped);
+    return {
+      'actor/loss': this.#loss / this.#updates,
+      'actor/pg_loss': this.#policyLoss / this.#tokens,
+      'actor/kl_loss': this.#kl / this.#tokens,
+      'actor/pg_clipfrac_higher': this.#clippedHigh / this.#tokens,
+      'actor/pg_clipfrac_lower': this.#clippedLow / this.#tokens,
+      'actor/entropy': this.#entropy / this.#tokens,
+      'actor/grad_norm': this.#gradNorm / applied,
+      'actor/skipped_updates': this.#skipped,
+      'actor/lr': this.#lr,
+      'rollout/logprob_diff_max': this.#diffMax,
+      'rollout/logprob_diff_mean': this.#diffSum / Math.max(1, this.#diffTokens),
+    };
+  }
+}
