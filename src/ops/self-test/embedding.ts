@@ -1,0 +1,32 @@
+import { buildRowMap, gatherRows, uploadRowMap } from '../embedding.ts';
+import { checkDifferentiable, hostTensor, type KernelTest } from './case.ts';
+
+const [ROWS, FEATURES, D] = [5, 3, 8];
+/** A row twice, features in another order, and one feature that nobody takes. */
+const INDEX = Int32Array.from([3, -1, 0, 3, -3, 4]);
+
+/** Copies, and sums of two. */
+const TOLERANCE = 1e-6;
+
+export const embeddingTest: KernelTest = {
+  name: 'embedding',
+  kernels: [
+    'embedding/gather_rows_fwd',
+    'embedding/gather_rows_bwd_table',
+    'embedding/gather_rows_bwd_features',
+  ],
+  tolerance: TOLERANCE,
+  launch: () => {
+    const map = uploadRowMap(buildRowMap(INDEX, ROWS, FEATURES));
+    return checkDifferentiable({
+      label: 'gather of a table and features',
+      inputs: [hostTensor([ROWS, D], 1), hostTensor([FEATURES, D], 2)],
+      run: ([table, features]) => gatherRows(table!, map, features),
+      reference: ([table, features]) =>
+        Float64Array.from({ length: INDEX.length * D }, (_, i) => {
+          const row = INDEX[Math.floor(i / D)]!;
+          return row >= 0 ? table![row * D + (i % D)]! : features![(-1 - row) * D + (i % D)]!;
+        }),
+    });
+  },
+};
