@@ -14,7 +14,7 @@ const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 /** A quiet NaN: what an index outside the table and the features yields. */
 const NAN_BITS = 0x7fc00000;
 
-/** On the GPU. Must live until the backward pass is done. */
+/** On the GPU. */
 export interface RowMap {
   /** int32 [N]: row of the table, or -1 - f for row f of the features. */
   index_N: tf.Tensor;
@@ -88,21 +88,23 @@ export function uploadRowMap({ index, starts, order, featureRow }: HostRowMap): 
 }
 
 interface GatherAttrs {
-  [name: string]: number | boolean | tf.TensorInfo | undefined;
-  index: tf.TensorInfo;
-  starts: tf.TensorInfo | undefined;
-  order: tf.TensorInfo | undefined;
-  featureRow: tf.TensorInfo | undefined;
+  [name: string]: number | boolean;
   format: number;
   tableRows: number;
   columns: number;
+  /** Whether `starts` and `order`, and `featureRow`, are the map's own and not stand-ins. */
+  hasInverse: boolean;
+  hasFeatureRow: boolean;
 }
 
-const gatherOp = defineOp<'table' | 'features', GatherAttrs>({
+type GatherInput = 'table' | 'features' | 'index' | 'starts' | 'order' | 'featureRow';
+
+const gatherOp = defineOp<GatherInput, GatherAttrs>({
   name: 'WethinkGatherRows',
-  forward({ table, features }, { index, format, tableRows, columns }) {
+  saveInputs: ['starts', 'order', 'featureRow'],
+  forward({ table, features, index }, { format, tableRows, columns }) {
     const gpu = currentGpu();
-    const rows = index.shape[0]!;
+    const rows = index.shape[0];
     const out = gpu.empty([rows, columns]);
     for (const slice of weightSlices(table)) {
       gpu.dispatch('embedding/gather_rows_fwd', {
@@ -127,20 +129,26 @@ const gatherOp = defineOp<'table' | 'features', GatherAttrs>({
     }
     return [out];
   },
-  gradient([dy], _saved, { starts, order, featureRow, tableRows, columns }) {
+  gradient([dy], [starts, order, featureRow], { tableRows, columns, hasInverse, hasFeatureRow }) {
     return {
-      table: () => asTensor(tableGradient(dy!, needed('starts', starts), needed('order', order), tableRows)),
-      features: () => asTensor(featureGradient(dy!, needed('featureRow_F', featureRow), columns)),
+      table: () => {
+        checkPresent('starts and map.order', hasInverse);
+        return asTensor(tableGradient(dy!, starts!, order!, tableRows));
+      },
+      features: () => {
+        checkPresent('featureRow_F', hasFeatureRow);
+        return asTensor(featureGradient(dy!, featureRow!, columns));
+      },
     };
   },
 });
 
-/** @throws {ShapeError} when the part of the map is absent */
-function needed(name: string, tensor: tf.TensorInfo | undefined): tf.TensorInfo {
-  if (tensor) return tensor;
+/** @throws {ShapeError} when a part of the map is absent */
+function checkPresent(name: string, isPresent: boolean): void {
+  if (isPresent) return;
   throw new ShapeError({
     where: `gatherRows.map.${name}`,
-    expected: 'a tensor, for the gradient',
+    expected: 'tensors, for the gradient',
     found: 'none',
   });
 }
@@ -196,16 +204,23 @@ export function gatherRows(table: Weight | tf.Tensor, map: RowMap, features_FD?:
     checkShape('gatherRows.map.featureRow_F', map.featureRow_F.shape, [features_FD.shape[0]]);
   }
   if (map.starts) checkShape('gatherRows.map.starts', map.starts.shape, [tableRows + 1]);
+  const { index_N, starts, order, featureRow_F } = map;
   return gatherOp(
-    { table: tensor, features: features_FD },
     {
-      index: map.index_N,
-      starts: map.starts,
-      order: map.order,
-      featureRow: map.featureRow_F,
+      table: tensor,
+      features: features_FD,
+      index: index_N,
+      // The tape saves all three, so an absent one needs a stand-in.
+      starts: starts ?? index_N,
+      order: order ?? index_N,
+      featureRow: featureRow_F ?? index_N,
+    },
+    {
       format: FORMATS.indexOf(format),
       tableRows,
       columns,
+      hasInverse: starts !== undefined && order !== undefined,
+      hasFeatureRow: featureRow_F !== undefined,
     },
   )[0] as tf.Tensor2D;
 }

@@ -115,18 +115,17 @@ export function launchLogprobFinish(
 }
 
 interface LogprobAttrs {
-  [name: string]: number | tf.TensorInfo;
-  target: tf.TensorInfo;
+  [name: string]: number;
   format: number;
   scale: number;
   scratchBytes: number;
 }
 
-const logprobOp = defineOp<'hidden' | 'weight', LogprobAttrs>({
+const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
   name: 'WethinkLinearLogprob',
-  saveInputs: ['hidden', 'weight'],
+  saveInputs: ['hidden', 'weight', 'target'],
   saveOutputs: [false, false, true],
-  forward({ hidden, weight }, { target, format, scale, scratchBytes }) {
+  forward({ hidden, weight, target }, { format, scale, scratchBytes }) {
     const gpu = currentGpu();
     const rows = hidden.shape[0];
     const vocabulary = weight.shape[0];
@@ -143,7 +142,7 @@ const logprobOp = defineOp<'hidden' | 'weight', LogprobAttrs>({
     gpu.release(parts);
     return [out.logprob, out.entropy, out.logsumexp];
   },
-  gradient([dy], [hidden, weight, logsumexp], { target, format, scale, scratchBytes }) {
+  gradient([dy], [hidden, weight, target, logsumexp], { format, scale, scratchBytes }) {
     const gpu = currentGpu();
     /** Recomputes the logits slice by slice and hands on their gradient in their place. */
     const forEachGradient = (visit: (dlogits: tf.TensorInfo, slice: WeightSlice) => void) =>
@@ -152,7 +151,7 @@ const logprobOp = defineOp<'hidden' | 'weight', LogprobAttrs>({
         weight!,
         FORMATS[format]!,
         (logits, slice) => {
-          launchLogitsBackward(logits, slice, { target, logsumexp: logsumexp!, dy: dy!, scale });
+          launchLogitsBackward(logits, slice, { target: target!, logsumexp: logsumexp!, dy: dy!, scale });
           visit(logits, slice);
         },
         scratchBytes,
@@ -235,9 +234,8 @@ export function linearLogprob(
     });
   }
   const [logprob, entropy] = logprobOp(
-    { hidden: hidden_ND, weight: weight.tensor },
+    { hidden: hidden_ND, weight: weight.tensor, target: target_N },
     {
-      target: target_N,
       format: FORMATS.indexOf(weight.format),
       scale: logitScale(temperature),
       scratchBytes,
