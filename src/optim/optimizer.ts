@@ -6,7 +6,16 @@ import * as tf from '@tensorflow/tfjs';
 import type { OptimConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.ts';
-import { accumulate, adamwStep, clipGradients, createOptimizerState, type OptimizerState } from '../ops/optimizer.ts';
+import {
+  CLIP_STATE_SIZE,
+  HYPER_SIZE,
+  accumulate,
+  adamwHyper,
+  adamwStep,
+  clipScale,
+  partialCount,
+  sumOfSquares,
+} from '../ops/optimizer.ts';
 import { CheckpointError, ShapeError } from '../util/errors.ts';
 
 /** What the optimizer needs of a parameter. */
@@ -37,7 +46,12 @@ export class Optimizer {
   readonly #gpu: Gpu;
   readonly #config: OptimConfig;
   readonly #slots: readonly Slot[];
-  readonly #state: OptimizerState;
+  /** Sums of squares of all gradients, in parts. */
+  readonly #partials: tf.Tensor;
+  /** Global norm, clip factor, skip flag. */
+  readonly #clip: tf.Tensor;
+  /** What changes from step to step, as `adamwHyper` lays it out. */
+  readonly #hyper: tf.Tensor;
   /** Updates applied so far: t of AdamW's bias correction. */
   #step = 0;
 
@@ -52,7 +66,10 @@ export class Optimizer {
       m: gpu.persistent('optimizer', tensor.shape),
       v: gpu.persistent('optimizer', tensor.shape),
     }));
-    this.#state = createOptimizerState(parameters.map(({ tensor }) => tensor.size));
+    const partials = parameters.reduce((sum, { tensor }) => sum + partialCount(tensor), 0);
+    this.#partials = gpu.persistent('optimizer', [partials]);
+    this.#clip = gpu.persistent('optimizer', [CLIP_STATE_SIZE]);
+    this.#hyper = gpu.persistent('optimizer', [HYPER_SIZE]);
   }
 
   zeroGradients(): void {
@@ -70,7 +87,7 @@ export class Optimizer {
   accumulate(gradients: readonly (tf.Tensor | null)[]): void {
     this.#slots.forEach((slot, i) => {
       const gradient = gradients[i];
-      if (gradient) accumulate(slot.gradient, gradient);
+      if (gradient) accumulate(slot.gradient, gradient, 1);
     });
   }
 
@@ -87,18 +104,15 @@ export class Optimizer {
    */
   async step(lr: number): Promise<StepOutcome> {
     const { betas, eps, weight_decay: weightDecay, max_grad_norm: maxNorm } = this.#config;
-    clipGradients(
-      this.#slots.map(({ gradient }) => gradient),
-      this.#state,
-      maxNorm,
-    );
+    let slot = 0;
+    for (const { gradient } of this.#slots) slot = sumOfSquares(gradient, this.#partials, slot);
+    clipScale(this.#partials, maxNorm, this.#clip);
     const t = this.#step + 1;
-    this.#gpu.write(
-      this.#state.hyper,
-      Float32Array.of(lr, betas[0], betas[1], eps, weightDecay, 1 - betas[0] ** t, 1 - betas[1] ** t),
-    );
-    for (const { tensor, gradient, m, v } of this.#slots) adamwStep(tensor, gradient, m, v, this.#state);
-    const [norm, , skip] = await this.#gpu.read(this.#state.clip);
+    this.#gpu.write(this.#hyper, adamwHyper({ lr, beta1: betas[0], beta2: betas[1], eps, weightDecay }, t));
+    for (const { tensor, gradient, m, v } of this.#slots) {
+      adamwStep(tensor, gradient, m, v, this.#hyper, this.#clip);
+    }
+    const [norm, , skip] = await this.#gpu.read(this.#clip);
     const skipped = skip !== 0;
     if (!skipped) this.#step = t;
     return { gradNorm: norm!, skipped };
@@ -134,6 +148,6 @@ export class Optimizer {
 
   dispose(): void {
     for (const { gradient, m, v } of this.#slots) for (const tensor of [gradient, m, v]) this.#gpu.free(tensor);
-    for (const tensor of Object.values(this.#state) as tf.Tensor[]) this.#gpu.free(tensor);
+    for (const tensor of [this.#partials, this.#clip, this.#hyper]) this.#gpu.free(tensor);
   }
 }
