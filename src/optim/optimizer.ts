@@ -7,14 +7,12 @@ import type { OptimConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.ts';
 import {
-  CLIP_STATE_SIZE,
-  HYPER_SIZE,
   accumulate,
-  adamwHyper,
   adamwStep,
-  clipScale,
-  partialCount,
-  sumOfSquares,
+  clipGradients,
+  createOptimizerState,
+  writeAdamw,
+  type OptimizerState,
 } from '../ops/optimizer.ts';
 import { CheckpointError, ShapeError } from '../util/errors.ts';
 
@@ -46,12 +44,7 @@ export class Optimizer {
   readonly #gpu: Gpu;
   readonly #config: OptimConfig;
   readonly #slots: readonly Slot[];
-  /** Sums of squares of all gradients, in parts. */
-  readonly #partials: tf.Tensor;
-  /** Global norm, clip factor, skip flag. */
-  readonly #clip: tf.Tensor;
-  /** What changes from step to step, as `adamwHyper` lays it out. */
-  readonly #hyper: tf.Tensor;
+  readonly #state: OptimizerState;
   /** Updates applied so far: t of AdamW's bias correction. */
   #step = 0;
 
@@ -66,10 +59,7 @@ export class Optimizer {
       m: gpu.persistent('optimizer', tensor.shape),
       v: gpu.persistent('optimizer', tensor.shape),
     }));
-    const partials = parameters.reduce((sum, { tensor }) => sum + partialCount(tensor), 0);
-    this.#partials = gpu.persistent('optimizer', [partials]);
-    this.#clip = gpu.persistent('optimizer', [CLIP_STATE_SIZE]);
-    this.#hyper = gpu.persistent('optimizer', [HYPER_SIZE]);
+    this.#state = createOptimizerState(parameters.map(({ tensor }) => tensor.size));
   }
 
   zeroGradients(): void {
@@ -87,7 +77,7 @@ export class Optimizer {
   accumulate(gradients: readonly (tf.Tensor | null)[]): void {
     this.#slots.forEach((slot, i) => {
       const gradient = gradients[i];
-      if (gradient) accumulate(slot.gradient, gradient, 1);
+      if (gradient) accumulate(slot.gradient, gradient);
     });
   }
 
@@ -104,15 +94,15 @@ export class Optimizer {
    */
   async step(lr: number): Promise<StepOutcome> {
     const { betas, eps, weight_decay: weightDecay, max_grad_norm: maxNorm } = this.#config;
-    let slot = 0;
-    for (const { gradient } of this.#slots) slot = sumOfSquares(gradient, this.#partials, slot);
-    clipScale(this.#partials, maxNorm, this.#clip);
+    clipGradients(
+      this.#slots.map(({ gradient }) => gradient),
+      this.#state,
+      maxNorm,
+    );
     const t = this.#step + 1;
-    this.#gpu.write(this.#hyper, adamwHyper({ lr, beta1: betas[0], beta2: betas[1], eps, weightDecay }, t));
-    for (const { tensor, gradient, m, v } of this.#slots) {
-      adamwStep(tensor, gradient, m, v, this.#hyper, this.#clip);
-    }
-    const [norm, , skip] = await this.#gpu.read(this.#clip);
+    writeAdamw(this.#state, { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay }, t);
+    for (const { tensor, gradient, m, v } of this.#slots) adamwStep(tensor, gradient, m, v, this.#state);
+    const [norm, , skip] = await this.#gpu.read(this.#state.clip);
     const skipped = skip !== 0;
     if (!skipped) this.#step = t;
     return { gradNorm: norm!, skipped };
@@ -148,6 +138,6 @@ export class Optimizer {
 
   dispose(): void {
     for (const { gradient, m, v } of this.#slots) for (const tensor of [gradient, m, v]) this.#gpu.free(tensor);
-    for (const tensor of [this.#partials, this.#clip, this.#hyper]) this.#gpu.free(tensor);
+    for (const tensor of Object.values<tf.Tensor>({ ...this.#state })) this.#gpu.free(tensor);
   }
 }
