@@ -20,11 +20,16 @@ export interface WeightedResponse {
  */
 export function tokenWeights(
   update: readonly WeightedResponse[],
-  { loss_type, mask_truncated_completions }: Pick<AlgorithmConfig, 'loss_type' | 'mask_truncated_completions'>,
+  {
+    loss_type,
+    mask_truncated_completions,
+  }: Pick<AlgorithmConfig, 'loss_type' | 'mask_truncated_completions'>,
   batchTokens: number,
   maxResponseLength: number,
 ): number[] {
-  const counted = update.map((response) => (mask_truncated_completions && response.truncated ? 0 : response.length));
+  const counted = update.map((response) =>
+    mask_truncated_completions && response.truncated ? 0 : response.length,
+  );
   const updateTokens = counted.reduce((a, b) => a + b, 0);
   return counted.map((tokens) => {
     if (tokens === 0) return 0;
@@ -46,5 +51,8 @@ export function lossTokens(
   responses: readonly WeightedResponse[],
   { mask_truncated_completions }: Pick<AlgorithmConfig, 'mask_truncated_completions'>,
 ): number {
-  return responses.reduce((sum, { length, truncated }) => sum + (mask_truncated_completions && truncated ? 0 : length), 0);
+  return responses.reduce(
+    (sum, { length, truncated }) => sum + (mask_truncated_completions && truncated ? 0 : length),
+    0,
+  );
 }

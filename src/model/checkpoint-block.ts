@@ -23,7 +23,10 @@ export function recomputed(
     save([inputs[0]!]);
     const gradFunc = (dy: tf.Tensor, [saved]: tf.Tensor[]): tf.Tensor[] =>
       withOwnTape(() => tf.engine().gradients(() => block(saved!), [saved!, ...parameters], dy).grads);
-    return { value: block(inputs[0]!), gradFunc: gradFunc as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[] };
+    return {
+      value: block(inputs[0]!),
+      gradFunc: gradFunc as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[],
+    };
   });
   return run(hidden, ...parameters);
 }

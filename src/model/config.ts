@@ -40,6 +40,7 @@ const textSchema = z.looseObject({
   rope_theta: z.number().positive().optional(),
   rope_scaling: ropeSchema.nullish(),
   rope_parameters: ropeSchema.nullish(),
+  initializer_range: z.number().positive().default(0.02),
   hidden_act: z.literal('silu').default('silu'),
   use_sliding_window: z.literal(false).default(false),
 });
@@ -89,6 +90,8 @@ export interface TextConfig {
 export interface ModelArchitecture {
   /** Id of `<|image_pad|>`, whose rows take the image features. */
   imageToken: number;
+  /** Standard deviation of random matrices, for models trained from scratch. */
+  initializerRange: number;
   vision: VisionConfig;
   text: TextConfig;
 }
@@ -107,27 +110,30 @@ export function parseArchitecture(json: JsonObject, where: string): ModelArchite
       fix: 'only Qwen2.5-VL models can be trained',
     });
   }
-  const text = check(textSchema, json['text_config'] ?? json, `${where}: ${json['text_config'] ? 'text_config' : 'top level'}`);
+  const text = check(
+    textSchema,
+    json['text_config'] ?? json,
+    `${where}: ${json['text_config'] ? 'text_config' : 'top level'}`,
+  );
   const vision = check(visionSchema, json['vision_config'], `${where}: vision_config`);
   const rope = text.rope_parameters ?? text.rope_scaling;
   const headDim = text.hidden_size / text.num_attention_heads;
   const mropeSection = rope?.mrope_section ?? [0, 0, 0];
   require(rope, where, 'rope_scaling or rope_parameters with an mrope_section', 'none');
   const sectionSum = mropeSection[0] + mropeSection[1] + mropeSection[2];
-  require(sectionSum * 2 === headDim, where, `an mrope_section that sums to ${headDim / 2}`, mropeSection.join(' + '));
+  require(sectionSum * 2 ===
+    headDim, where, `an mrope_section that sums to ${headDim / 2}`, mropeSection.join(' + '));
   require(headDim % 4 === 0, where, 'a head dimension that is a multiple of 4', `${headDim}`);
-  require(
-    text.num_attention_heads % text.num_key_value_heads === 0,
-    where,
-    'num_attention_heads a multiple of num_key_value_heads',
-    `${text.num_attention_heads} and ${text.num_key_value_heads}`,
-  );
-  require(vision.out_hidden_size === text.hidden_size, where, `out_hidden_size ${text.hidden_size}`, `${vision.out_hidden_size}`);
+  require(text.num_attention_heads % text.num_key_value_heads ===
+    0, where, 'num_attention_heads a multiple of num_key_value_heads', `${text.num_attention_heads} and ${text.num_key_value_heads}`);
+  require(vision.out_hidden_size ===
+    text.hidden_size, where, `out_hidden_size ${text.hidden_size}`, `${vision.out_hidden_size}`);
   const channels = vision.in_channels ?? vision.in_chans ?? 3;
   const imageToken = json['image_token_id'];
   require(Number.isInteger(imageToken), where, 'an image_token_id', String(imageToken));
   return {
     imageToken: imageToken as number,
+    initializerRange: text.initializer_range,
     text: {
       layers: text.num_hidden_layers,
       hidden: text.hidden_size,

@@ -34,7 +34,13 @@ export function decode(
 ): tf.Tensor {
   for (let i = 0; i < config.layers; i++) {
     const name = `model.language_model.layers.${i}`;
-    hidden = runBlock(layers, name, hidden, (x) => decoderBlock(layers, config, i, name, x, rows, table), options);
+    hidden = runBlock(
+      layers,
+      name,
+      hidden,
+      (x) => decoderBlock(layers, config, i, name, x, rows, table),
+      options,
+    );
   }
   return hidden;
 }
@@ -63,6 +69,9 @@ function decoderBlock(
   });
   const residual = addScaled(hidden, layers.linear(`${name}.self_attn.o_proj`, attended), 1);
   const inner = layers.norm(`${name}.post_attention_layernorm`, residual, normEps);
-  const gated = swiglu(layers.linear(`${name}.mlp.gate_proj`, inner), layers.linear(`${name}.mlp.up_proj`, inner));
+  const gated = swiglu(
+    layers.linear(`${name}.mlp.gate_proj`, inner),
+    layers.linear(`${name}.mlp.up_proj`, inner),
+  );
   return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
 }

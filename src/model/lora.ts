@@ -37,7 +37,11 @@ export function adaptedLayers(specs: readonly ParameterSpec[], settings: LoraSet
 }
 
 /** A and B of each layer, by PEFT's parameter names without their prefix. */
-export function adapterTable(specs: readonly ParameterSpec[], layers: readonly string[], rank: number): ParameterSpec[] {
+export function adapterTable(
+  specs: readonly ParameterSpec[],
+  layers: readonly string[],
+  rank: number,
+): ParameterSpec[] {
   const shapes = new Map(specs.map(({ name, shape }) => [name, shape]));
   return layers.flatMap((layer) => {
     const [rows, columns] = shapes.get(`${layer}.weight`)! as [number, number];

@@ -35,10 +35,16 @@ export function rowsOfGroup({ prompt, responses }: PromptGroup): number {
 }
 
 /** @throws {DataError} when image tokens and image features differ in number */
-export function packGroups(groups: readonly PromptGroup[], { imageToken, vision }: ModelArchitecture): PackedBatch {
+export function packGroups(
+  groups: readonly PromptGroup[],
+  { imageToken, vision }: ModelArchitecture,
+): PackedBatch {
   const { mergeSize, windowUnits } = vision;
   const rows = groups.reduce((sum, group) => sum + rowsOfGroup(group), 0);
-  const targetCount = groups.reduce((sum, { responses }) => sum + responses.reduce((n, r) => n + r.length, 0), 0);
+  const targetCount = groups.reduce(
+    (sum, { responses }) => sum + responses.reduce((n, r) => n + r.length, 0),
+    0,
+  );
   const batch: PackedBatch = {
     source: new Int32Array(rows),
     positions: new Int32Array(3 * rows),
@@ -112,7 +118,11 @@ function takeFeature(featureRow: Int32Array | undefined, feature: number): numbe
   return row;
 }
 
-function packImages(images: readonly ImagePatches[], mergeSize: number, windowUnits: number): PackedBatch['vision'] {
+function packImages(
+  images: readonly ImagePatches[],
+  mergeSize: number,
+  windowUnits: number,
+): PackedBatch['vision'] {
   if (images.length === 0) return null;
   const layout = visionLayout(
     images.map(({ grid }) => grid),

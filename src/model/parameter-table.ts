@@ -14,8 +14,10 @@ export interface ParameterSpec {
 /** All parameters in the order of the forward pass. */
 export function parameterTable({ vision, text }: ModelArchitecture): ParameterSpec[] {
   const specs: ParameterSpec[] = [];
-  const matrix = (name: string, ...shape: number[]) => specs.push({ name: `${name}.weight`, shape, kind: 'matrix' });
-  const norm = (name: string, width: number) => specs.push({ name: `${name}.weight`, shape: [width], kind: 'norm' });
+  const matrix = (name: string, ...shape: number[]) =>
+    specs.push({ name: `${name}.weight`, shape, kind: 'matrix' });
+  const norm = (name: string, width: number) =>
+    specs.push({ name: `${name}.weight`, shape: [width], kind: 'norm' });
   const linear = (name: string, rows: number, columns: number) => {
     matrix(name, rows, columns);
     specs.push({ name: `${name}.bias`, shape: [rows], kind: 'bias' });

@@ -55,7 +55,11 @@ export class Parameters {
     this.#put(spec, values, 'f32', trainable);
   }
 
-  async #addStored(spec: ParameterSpec, { file, storedName }: StoredTensor, trainable: boolean): Promise<void> {
+  async #addStored(
+    spec: ParameterSpec,
+    { file, storedName }: StoredTensor,
+    trainable: boolean,
+  ): Promise<void> {
     const { dtype } = file.info(storedName);
     const keepPacked = spec.kind === 'matrix' && !trainable && dtype !== 'F32';
     if (keepPacked) {
@@ -74,7 +78,8 @@ export class Parameters {
 
   get(name: string): Parameter {
     const parameter = this.#byName.get(name);
-    if (!parameter) throw new ShapeError({ where: 'model parameters', expected: name, found: 'no such parameter' });
+    if (!parameter)
+      throw new ShapeError({ where: 'model parameters', expected: name, found: 'no such parameter' });
     return parameter;
   }
 
@@ -127,4 +132,3 @@ function randomValues({ name, shape, kind }: ParameterSpec, seed: number, std: n
   const random = new RandomStream(seed, `init:${name}`);
   return values.map(() => random.normal() * std);
 }
-

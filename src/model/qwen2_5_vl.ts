@@ -37,9 +37,6 @@ export const FROZEN: ModelSettings = {
   seed: 0,
 };
 
-/** Standard deviation of random matrices (`initializer_range` of the published configurations). */
-const INIT_STD = 0.02;
-
 /** One pass over packed rows, on the GPU. */
 export interface DecoderInputs extends DecoderRows {
   /** Token embedding (or image feature) of each row. */
@@ -76,19 +73,27 @@ export class Qwen2_5_VL {
     const specs = parameterTable(architecture);
     const isTrainable = ({ name }: ParameterSpec) =>
       settings.training === 'full' && !(settings.freezeVision && isVisionParameter(name));
-    const base = await loadBase(gpu, folder, specs, settings, isTrainable);
+    const base = await loadBase(gpu, folder, architecture, settings, isTrainable);
     const { lora } = settings;
     if (settings.training !== 'lora' || !lora) {
       return new Qwen2_5_VL(gpu, architecture, specs, new Layers(base), settings.recompute);
     }
     const table = adapterTable(specs, adaptedLayers(specs, lora), lora.rank);
     const adapter = freshAdapter(gpu, table, settings.seed);
-    return new Qwen2_5_VL(gpu, architecture, specs, new Layers(base, adapter, lora.alpha / lora.rank), settings.recompute);
+    return new Qwen2_5_VL(
+      gpu,
+      architecture,
+      specs,
+      new Layers(base, adapter, lora.alpha / lora.rank),
+      settings.recompute,
+    );
   }
 
   /** The output projection: the embedding itself in tied models. */
   get head(): Weight {
-    return this.layers.weight(this.architecture.text.tiedHead ? 'model.language_model.embed_tokens.weight' : 'lm_head.weight');
+    return this.layers.weight(
+      this.architecture.text.tiedHead ? 'model.language_model.embed_tokens.weight' : 'lm_head.weight',
+    );
   }
 
   /** @returns features f32 [F, D] in window order */
@@ -102,7 +107,9 @@ export class Qwen2_5_VL {
     const features = vision ? this.visionFeatures(vision) : undefined;
     const embedding = this.layers.weight('model.language_model.embed_tokens.weight');
     const hidden = gatherRows(embedding, source, features);
-    return decode(this.layers, this.architecture.text, hidden, rows, this.rotary.text, { recompute: this.#recompute });
+    return decode(this.layers, this.architecture.text, hidden, rows, this.rotary.text, {
+      recompute: this.#recompute,
+    });
   }
 
   /** The final norm of chosen rows. @returns f32 [T, D] */
@@ -140,14 +147,17 @@ export class Qwen2_5_VL {
 async function loadBase(
   gpu: Gpu,
   folder: string,
-  specs: readonly ParameterSpec[],
+  architecture: ModelArchitecture,
   settings: ModelSettings,
   isTrainable: (spec: ParameterSpec) => boolean,
 ): Promise<Parameters> {
+  const specs = parameterTable(architecture);
   if (settings.fromScratch) {
-    return Parameters.load(gpu, specs, { kind: 'random', seed: settings.seed, std: INIT_STD }, isTrainable);
+    const source = { kind: 'random', seed: settings.seed, std: architecture.initializerRange } as const;
+    return Parameters.load(gpu, specs, source, isTrainable);
   }
   await using files = await WeightFiles.open(folder);
   files.check(specs);
-  return Parameters.load(gpu, specs, { kind: 'files', files }, isTrainable);
+  // Awaited here, because the files close when this function ends.
+  return await Parameters.load(gpu, specs, { kind: 'files', files }, isTrainable);
 }

@@ -48,7 +48,11 @@ export class RotaryTables {
 
   #textTable(positions: number): RotaryTable {
     const { headDim, ropeTheta, mropeSection } = this.#architecture.text;
-    return this.#upload(mropeAngles(headDim, ropeTheta, positions), headDim / 2, mropeColumns(headDim, mropeSection));
+    return this.#upload(
+      mropeAngles(headDim, ropeTheta, positions),
+      headDim / 2,
+      mropeColumns(headDim, mropeSection),
+    );
   }
 
   #visionTable(positions: number): RotaryTable {

@@ -18,7 +18,11 @@ export const ADAPTER_FILE = 'adapter_model.safetensors';
 export type SaveDtype = 'stored' | 'bf16';
 
 /** Writes every parameter of the base model into `<folder>/model.safetensors`. */
-export async function saveWeights(model: Qwen2_5_VL, folder: string, dtype: SaveDtype = 'stored'): Promise<void> {
+export async function saveWeights(
+  model: Qwen2_5_VL,
+  folder: string,
+  dtype: SaveDtype = 'stored',
+): Promise<void> {
   const { base } = model.layers;
   await writeSafetensors(
     join(folder, WEIGHTS_FILE),
@@ -27,7 +31,12 @@ export async function saveWeights(model: Qwen2_5_VL, folder: string, dtype: Save
 }
 
 /** Writes the adapter as PEFT does: `adapter_model.safetensors` and `adapter_config.json`. */
-export async function saveAdapter(model: Qwen2_5_VL, folder: string, lora: LoraSettings, basePath: string): Promise<void> {
+export async function saveAdapter(
+  model: Qwen2_5_VL,
+  folder: string,
+  lora: LoraSettings,
+  basePath: string,
+): Promise<void> {
   const adapter = model.layers.adapter!;
   const parameters = adapter.all();
   await writeSafetensors(
@@ -74,11 +83,18 @@ export async function restoreTrainable(model: Qwen2_5_VL, path: string): Promise
 /** Copies what belongs to a model besides its weights: configuration, tokenizer, processor, template. */
 export async function copyModelFiles(from: string, to: string): Promise<void> {
   const notOfTheModel = /^(model\.safetensors\.index|adapter_config|state)\.json$/;
-  const names = (await readdir(from)).filter((name) => /\.(json|jinja|txt)$/.test(name) && !notOfTheModel.test(name));
+  const names = (await readdir(from)).filter(
+    (name) => /\.(json|jinja|txt)$/.test(name) && !notOfTheModel.test(name),
+  );
   await Promise.all(names.map((name) => copyFile(join(from, name), join(to, name))));
 }
 
-function tensorOf(parameters: Parameters, parameter: Parameter, name: string, dtype: SaveDtype): TensorToWrite {
+function tensorOf(
+  parameters: Parameters,
+  parameter: Parameter,
+  name: string,
+  dtype: SaveDtype,
+): TensorToWrite {
   const { format, shape } = parameter;
   const stored = { f32: 'F32', bf16: 'BF16', f16: 'F16' } as const;
   const narrow = dtype === 'bf16' && format === 'f32';

@@ -10,7 +10,9 @@ export function uploadBatch(model: Qwen2_5_VL, batch: PackedBatch): DecoderInput
   const { vision } = batch;
   model.rotary.cover(maxOf(batch.positions) + 1, vision ? maxOf(vision.layout.positions) + 1 : 0);
   return {
-    source: uploadRowMap(buildRowMap(batch.source, model.architecture.text.vocab, vision?.layout.featureRow.length ?? 0)),
+    source: uploadRowMap(
+      buildRowMap(batch.source, model.architecture.text.vocab, vision?.layout.featureRow.length ?? 0),
+    ),
     positions: tf.tensor2d(batch.positions, [3, rows], 'int32'),
     ...uploadRanges(batch),
     vision: vision ? uploadVision(vision.patches, vision.layout) : null,

@@ -32,7 +32,11 @@ export interface RowRanges {
  * @param mergeSize patches per side of a merged unit (one feature, one image token)
  * @param windowUnits merged units per side of an attention window
  */
-export function visionLayout(grids: readonly PatchGrid[], mergeSize: number, windowUnits: number): VisionLayout {
+export function visionLayout(
+  grids: readonly PatchGrid[],
+  mergeSize: number,
+  windowUnits: number,
+): VisionLayout {
   const patchesPerUnit = mergeSize ** 2;
   const patchCount = grids.reduce((sum, [t, h, w]) => sum + t * h * w, 0);
   const patchOrder = new Int32Array(patchCount);
@@ -68,7 +72,13 @@ export function visionLayout(grids: readonly PatchGrid[], mergeSize: number, win
     }
     firstUnit += frames * rows * columns;
   }
-  return { patchOrder, positions, windows: blockRanges(windowEnds), full: blockRanges(frameEnds), featureRow };
+  return {
+    patchOrder,
+    positions,
+    windows: blockRanges(windowEnds),
+    full: blockRanges(frameEnds),
+    featureRow,
+  };
 }
 
 /** Full attention inside each block of rows; `ends` are the blocks' ends in order. */

@@ -36,7 +36,13 @@ export function visionFeatures(
   for (let i = 0; i < config.depth; i++) {
     const rows = config.fullAttentionLayers.has(i) ? inputs.full : inputs.windows;
     const name = `model.visual.blocks.${i}`;
-    hidden = runBlock(layers, name, hidden, (x) => visionBlock(layers, config, name, x, rows, inputs.positions, table), options);
+    hidden = runBlock(
+      layers,
+      name,
+      hidden,
+      (x) => visionBlock(layers, config, name, x, rows, inputs.positions, table),
+      options,
+    );
   }
   const merged = config.hidden * config.mergeSize ** 2;
   const normed = layers.norm('model.visual.merger.ln_q', hidden, NORM_EPS).reshape([-1, merged]);
@@ -53,7 +59,11 @@ function visionBlock(
   table: RotaryTable,
 ): tf.Tensor {
   const normed = layers.norm(`${name}.norm1`, hidden, NORM_EPS);
-  const [q, k, v] = splitColumns(layers.linear(`${name}.attn.qkv`, normed), 3) as [tf.Tensor, tf.Tensor, tf.Tensor];
+  const [q, k, v] = splitColumns(layers.linear(`${name}.attn.qkv`, normed), 3) as [
+    tf.Tensor,
+    tf.Tensor,
+    tf.Tensor,
+  ];
   const attended = attention(rotary(q, heads, table, positions), rotary(k, heads, table, positions), v, {
     heads,
     kvHeads: heads,
@@ -64,6 +74,9 @@ function visionBlock(
   });
   const residual = addScaled(hidden, layers.linear(`${name}.attn.proj`, attended), 1);
   const inner = layers.norm(`${name}.norm2`, residual, NORM_EPS);
-  const gated = swiglu(layers.linear(`${name}.mlp.gate_proj`, inner), layers.linear(`${name}.mlp.up_proj`, inner));
+  const gated = swiglu(
+    layers.linear(`${name}.mlp.gate_proj`, inner),
+    layers.linear(`${name}.mlp.up_proj`, inner),
+  );
   return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
 }

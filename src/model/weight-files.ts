@@ -60,7 +60,8 @@ export class WeightFiles {
     }
     for (const name of this.#tensors.keys()) {
       // Tied models are sometimes saved with a copy of the embedding as head.
-      if (!wanted.has(name) && name !== 'lm_head.weight') problems.push(`${name} is not a tensor of this model`);
+      if (!wanted.has(name) && name !== 'lm_head.weight')
+        problems.push(`${name} is not a tensor of this model`);
     }
     if (problems.length > 0) {
       throw new CheckpointError({
@@ -74,7 +75,8 @@ export class WeightFiles {
 
   get(name: string): StoredTensor {
     const stored = this.#tensors.get(name);
-    if (!stored) throw new CheckpointError({ where: this.#folder, expected: `a tensor ${name}`, found: 'none' });
+    if (!stored)
+      throw new CheckpointError({ where: this.#folder, expected: `a tensor ${name}`, found: 'none' });
     return stored;
   }
 

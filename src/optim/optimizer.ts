@@ -128,7 +128,11 @@ export class Optimizer {
       ] as const) {
         const found = file.info(stored).shape;
         if (found.join() !== shape.join()) {
-          throw new CheckpointError({ where: `${path}: ${stored}`, expected: `[${shape.join(', ')}]`, found: `[${found.join(', ')}]` });
+          throw new CheckpointError({
+            where: `${path}: ${stored}`,
+            expected: `[${shape.join(', ')}]`,
+            found: `[${found.join(', ')}]`,
+          });
         }
         this.#gpu.write(tensor, await file.readF32(stored));
       }
@@ -137,7 +141,8 @@ export class Optimizer {
   }
 
   dispose(): void {
-    for (const { gradient, m, v } of this.#slots) for (const tensor of [gradient, m, v]) this.#gpu.free(tensor);
+    for (const { gradient, m, v } of this.#slots)
+      for (const tensor of [gradient, m, v]) this.#gpu.free(tensor);
     for (const tensor of Object.values<tf.Tensor>({ ...this.#state })) this.#gpu.free(tensor);
   }
 }

@@ -28,7 +28,12 @@ export class DecodeSession {
   readonly #values: tf.Tensor[] = [];
   readonly #plans = new Map<number, Plan>();
 
-  constructor(model: Qwen2_5_VL, shape: SessionShape, endTokens: readonly number[], banned: readonly number[]) {
+  constructor(
+    model: Qwen2_5_VL,
+    shape: SessionShape,
+    endTokens: readonly number[],
+    banned: readonly number[],
+  ) {
     const { layers, kvHeads, headDim } = model.architecture.text;
     this.shape = shape;
     this.#rotary = model.rotary.text;

@@ -2,7 +2,11 @@
 import type { Gpu } from '../gpu/gpu.ts';
 import { Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import { decodeImage } from '../processor/image.ts';
-import { loadProcessorConfig, type PixelBounds, type ProcessorConfig } from '../processor/processor-config.ts';
+import {
+  loadProcessorConfig,
+  type PixelBounds,
+  type ProcessorConfig,
+} from '../processor/processor-config.ts';
 import { buildPrompt, type Prompt } from '../processor/prompt.ts';
 import { Tokenizer } from '../processor/tokenizer.ts';
 
@@ -32,7 +36,12 @@ export class Policy {
   }
 
   /** @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model */
-  static async load(gpu: Gpu, folder: string, settings: ModelSettings, bounds: PixelBounds = {}): Promise<Policy> {
+  static async load(
+    gpu: Gpu,
+    folder: string,
+    settings: ModelSettings,
+    bounds: PixelBounds = {},
+  ): Promise<Policy> {
     const tokenizer = await Tokenizer.load(folder);
     const processorConfig = await loadProcessorConfig(folder, bounds);
     return new Policy(folder, await Qwen2_5_VL.load(gpu, folder, settings), tokenizer, processorConfig);

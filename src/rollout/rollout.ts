@@ -72,7 +72,9 @@ export class RolloutEngine {
   /** @returns the responses of each request; they do not depend on how many are in flight at once */
   async generate(requests: readonly RolloutRequest[], sampling: Sampling): Promise<Response[][]> {
     const results: Response[][] = requests.map(() => []);
-    const slots = requests.flatMap(({ count }, request) => Array.from({ length: count }, (_, response) => ({ request, response })));
+    const slots = requests.flatMap(({ count }, request) =>
+      Array.from({ length: count }, (_, response) => ({ request, response })),
+    );
     for (let first = 0; first < slots.length; first += this.#options.maxSequences) {
       const wave = slots.slice(first, first + this.#options.maxSequences);
       const responses = await this.#wave(requests, wave, sampling);
@@ -86,7 +88,11 @@ export class RolloutEngine {
     this.#session = undefined;
   }
 
-  async #wave(requests: readonly RolloutRequest[], wave: readonly Slot[], sampling: Sampling): Promise<Response[]> {
+  async #wave(
+    requests: readonly RolloutRequest[],
+    wave: readonly Slot[],
+    sampling: Sampling,
+  ): Promise<Response[]> {
     const { gpu } = this.#policy.model;
     const used = [...new Set(wave.map(({ request }) => request))];
     const prompts = used.map((request) => requests[request]!.prompt);
@@ -126,7 +132,9 @@ export class RolloutEngine {
       prompts.reduce((sum, { tokens }) => sum + tokens.length, 0),
       PROMPT_ROW_MULTIPLE,
     );
-    const lastPosition = Math.max(...prompts.map(({ tokens, ropeDelta }) => tokens.length + Math.max(0, ropeDelta)));
+    const lastPosition = Math.max(
+      ...prompts.map(({ tokens, ropeDelta }) => tokens.length + Math.max(0, ropeDelta)),
+    );
     model.rotary.cover(lastPosition + maxTokens, 0);
     const old = this.#session;
     const fits =
@@ -137,14 +145,23 @@ export class RolloutEngine {
       old.shape.promptRows >= promptRows;
     if (fits) return old;
     old?.dispose();
-    const shape = { slots: roundUp(slotCount, SLOT_MULTIPLE), maxTokens, promptRows: Math.max(promptRows, old?.shape.promptRows ?? 0) };
+    const shape = {
+      slots: roundUp(slotCount, SLOT_MULTIPLE),
+      maxTokens,
+      promptRows: Math.max(promptRows, old?.shape.promptRows ?? 0),
+    };
     const endTokens = this.#options.stopAtEnd === false ? [] : tokenizer.eosIds;
     this.#session = new DecodeSession(model, shape, endTokens, tokenizer.placeholderIds);
     return this.#session;
   }
 
   /** Computes the prompts into the cache and samples every slot's first token. */
-  #prefill(session: DecodeSession, prompts: readonly Prompt[], promptOf: readonly number[], temperature: number): void {
+  #prefill(
+    session: DecodeSession,
+    prompts: readonly Prompt[],
+    promptOf: readonly number[],
+    temperature: number,
+  ): void {
     const { model } = this.#policy;
     const groups = prompts.map((prompt): PromptGroup => ({ prompt, responses: [] }));
     tf.tidy(() => {

@@ -13,7 +13,9 @@ export async function addAdvantages(
 ): Promise<void> {
   const size = groups[0]!.length;
   const rewards = Float32Array.from(groups.flat(), ({ reward }) => reward.reward);
-  const advantages = tf.tidy(() => groupAdvantage(tf.tensor2d(rewards, [groups.length, size]), scale_rewards === 'group'));
+  const advantages = tf.tidy(() =>
+    groupAdvantage(tf.tensor2d(rewards, [groups.length, size]), scale_rewards === 'group'),
+  );
   const values = await gpu.read(advantages);
   advantages.dispose();
   groups.flat().forEach((episode, i) => {

@@ -10,7 +10,14 @@ import { parseConfig } from '../config/load.ts';
 import { changedKeys } from '../config/resolved.ts';
 import type { Config } from '../config/schema.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../io/atomic.ts';
-import { ADAPTER_FILE, WEIGHTS_FILE, copyModelFiles, restoreTrainable, saveAdapter, saveWeights } from '../model/save.ts';
+import {
+  ADAPTER_FILE,
+  WEIGHTS_FILE,
+  copyModelFiles,
+  restoreTrainable,
+  saveAdapter,
+  saveWeights,
+} from '../model/save.ts';
 import { CheckpointError, ConfigError } from '../util/errors.ts';
 import { RunFolder, stepName } from './run-folder.ts';
 import type { Run } from './run.ts';
@@ -70,7 +77,10 @@ async function removeOld(folder: string, limit: number): Promise<void> {
  * @throws {CheckpointError} when there is none, or its state is damaged
  * @throws {ConfigError} naming the keys that differ from the run's configuration
  */
-export async function findCheckpoint(config: Config, from: string | true): Promise<{ path: string; state: TrainerState }> {
+export async function findCheckpoint(
+  config: Config,
+  from: string | true,
+): Promise<{ path: string; state: TrainerState }> {
   const folder = RunFolder.pathOf(config);
   const latest = await readPointer(folder, 'latest');
   const path = from === true ? (latest === null ? null : join(folder, latest)) : from;

@@ -13,7 +13,9 @@ export function episodeMetrics(groups: readonly Episode[][]): Metrics {
   const parts = Object.keys(episodes[0]!.reward.parts);
   return {
     'reward/overall': mean(rewards),
-    ...Object.fromEntries(parts.map((part) => [`reward/${part}`, mean(episodes.map(({ reward }) => reward.parts[part]!))])),
+    ...Object.fromEntries(
+      parts.map((part) => [`reward/${part}`, mean(episodes.map(({ reward }) => reward.parts[part]!))]),
+    ),
     ...spread('critic/score', rewards),
     ...spread(
       'critic/advantages',

@@ -56,7 +56,9 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
   const { config, folder, totalSteps } = run;
   const { trainer, rollout } = config;
   const source: EpisodeSource =
-    rollout.engine === 'replay' ? await ReplayedEpisodes.open(run, rollout.replay_file!) : new SampledEpisodes(run);
+    rollout.engine === 'replay'
+      ? await ReplayedEpisodes.open(run, rollout.replay_file!)
+      : new SampledEpisodes(run);
   const hasValidation = run.valRows.length > 0;
   using interrupt = new Interrupt();
 
@@ -85,7 +87,11 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
       isBest = best === null || score > best;
       best = isBest ? score : best;
     }
-    await folder.writeRollouts('step', step, result.groups.map((group) => rolloutRow(group, step)));
+    await folder.writeRollouts(
+      'step',
+      step,
+      result.groups.map((group) => rolloutRow(group, step)),
+    );
     await folder.appendMetrics(metrics);
     reportStep(metrics, totalSteps, startedAt, start.step + 1);
     if (isDue(step, trainer.save_freq) || isLast || interrupt.requested) {

@@ -15,13 +15,18 @@ import { UpdateMeter } from './update-meter.ts';
 export type UpdateContext = Pick<Run, 'config' | 'gpu' | 'model' | 'reference' | 'optimizer' | 'totalSteps'>;
 
 /** Fills in `refLogprobs`: the start of the policy, or with LoRA the policy without its adapter. */
-export async function addReference({ config, model, reference }: UpdateContext, groups: readonly Episode[][]): Promise<void> {
+export async function addReference(
+  { config, model, reference }: UpdateContext,
+  groups: readonly Episode[][],
+): Promise<void> {
   const target = reference ?? model;
   const options = {
     temperature: config.rollout.temperature,
     maxRows: config.trainer.micro_batch_tokens,
   };
-  const scores = await target.layers.withoutAdapter(() => scoreGroups(target, groups.map(promptGroup), options));
+  const scores = await target.layers.withoutAdapter(() =>
+    scoreGroups(target, groups.map(promptGroup), options),
+  );
   groups.forEach((group, g) =>
     group.forEach((episode, r) => {
       episode.refLogprobs = scores[g]![r]!.logprobs;
@@ -34,7 +39,11 @@ export async function addReference({ config, model, reference }: UpdateContext, 
  * `algorithm.mini_batch_prompts` prompts.
  * @param firstUpdate number of updates of the run so far
  */
-export async function updatePolicy(run: UpdateContext, groups: readonly Episode[][], firstUpdate: number): Promise<UpdateMeter> {
+export async function updatePolicy(
+  run: UpdateContext,
+  groups: readonly Episode[][],
+  firstUpdate: number,
+): Promise<UpdateMeter> {
   const { algorithm, optim, data } = run.config;
   const perUpdate = algorithm.mini_batch_prompts ?? groups.length;
   const miniBatches = chunks(groups, perUpdate);
@@ -44,7 +53,12 @@ export async function updatePolicy(run: UpdateContext, groups: readonly Episode[
   let update = firstUpdate;
   for (let iteration = 0; iteration < algorithm.num_iterations; iteration++) {
     for (const miniBatch of miniBatches) {
-      const weights = tokenWeights(miniBatch.flat().map(weighted), algorithm, batchTokens, data.max_response_length);
+      const weights = tokenWeights(
+        miniBatch.flat().map(weighted),
+        algorithm,
+        batchTokens,
+        data.max_response_length,
+      );
       const lr = learningRate(optim, update, totalUpdates);
       run.optimizer.zeroGradients();
       await accumulateGradients(run, miniBatch, weights, meter);
@@ -65,15 +79,21 @@ export async function accumulateGradients(
   const groups = miniBatch.map(promptGroup);
   const weightOf = new Map(miniBatch.flat().map((episode, i) => [episode, weights[i]!]));
   for (const pass of microBatches(groups, config.trainer.micro_batch_tokens)) {
-    const episodes = pass.flatMap(({ group, responses }: GroupPart) => responses.map((r) => miniBatch[group]![r]!));
+    const episodes = pass.flatMap(({ group, responses }: GroupPart) =>
+      responses.map((r) => miniBatch[group]![r]!),
+    );
     const batch = packGroups(passGroups(groups, pass), model.architecture);
     const outputs = tf.tidy(() => {
       const inputs = uploadBatch(model, batch);
       const { headRows, targets } = uploadTargets(batch);
       const oldLogprob_N = perToken(episodes, ({ logprobs }) => logprobs);
       const refLogprob_N = perToken(episodes, ({ refLogprobs, logprobs }) => refLogprobs ?? logprobs);
-      const advantage_N = perToken(episodes, ({ tokens, advantage }) => new Float32Array(tokens.length).fill(advantage));
-      const weight_N = perToken(episodes, (episode) => new Float32Array(episode.tokens.length).fill(weightOf.get(episode)!));
+      const advantage_N = perToken(episodes, ({ tokens, advantage }) =>
+        new Float32Array(tokens.length).fill(advantage),
+      );
+      const weight_N = perToken(episodes, (episode) =>
+        new Float32Array(episode.tokens.length).fill(weightOf.get(episode)!),
+      );
       let kept: { terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor } | undefined;
       const { value, gradients } = optimizer.gradientsOf(() => {
         const { logprob, entropy } = model.logprobs(inputs, headRows, targets, config.rollout.temperature);
@@ -87,7 +107,11 @@ export async function accumulateGradients(
           clipHigh: config.algorithm.clip_ratio_high,
           klCoef: config.algorithm.kl_coef,
         });
-        kept = { terms: tf.keep(terms_N4.clone()), logprob: tf.keep(logprob.clone()), entropy: tf.keep(entropy.clone()) };
+        kept = {
+          terms: tf.keep(terms_N4.clone()),
+          logprob: tf.keep(logprob.clone()),
+          entropy: tf.keep(entropy.clone()),
+        };
         return loss;
       });
       optimizer.accumulate(gradients);
@@ -118,5 +142,7 @@ function weighted({ tokens, end }: Episode): { length: number; truncated: boolea
 }
 
 function chunks<T>(items: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) => items.slice(i * size, (i + 1) * size));
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
 }

@@ -30,7 +30,10 @@ export class PromptSource {
       systemPrompt: this.#config.system_prompt === '' ? null : this.#config.system_prompt,
       where: `${row.file}:${row.line}`,
     });
-    const bytes = prompt.images.reduce((sum, { patches }) => sum + patches.byteLength, prompt.tokens.byteLength * 4);
+    const bytes = prompt.images.reduce(
+      (sum, { patches }) => sum + patches.byteLength,
+      prompt.tokens.byteLength * 4,
+    );
     if (this.#cachedBytes + bytes <= CACHE_BYTES) {
       this.#cache.set(row.id, prompt);
       this.#cachedBytes += bytes;
@@ -58,7 +61,9 @@ export class PromptSource {
       }
     }
     if (kept.length < rows.length) {
-      log.warn(`${rows.length - kept.length} of ${rows.length} rows left out: prompt longer than ${limit} tokens`);
+      log.warn(
+        `${rows.length - kept.length} of ${rows.length} rows left out: prompt longer than ${limit} tokens`,
+      );
     }
     if (kept.length === 0 && rows.length > 0) {
       throw new DataError({

@@ -51,7 +51,11 @@ export class ReplayedEpisodes implements EpisodeSource {
       }
       for (const { token_ids: tokens, logprobs } of parsed.data.responses) {
         if (logprobs && logprobs.length !== tokens.length) {
-          throw new DataError({ where, expected: `${tokens.length} logprobs, one a token`, found: `${logprobs.length}` });
+          throw new DataError({
+            where,
+            expected: `${tokens.length} logprobs, one a token`,
+            found: `${logprobs.length}`,
+          });
         }
       }
       return { row: rows[i]!, responses: parsed.data.responses };
@@ -70,7 +74,10 @@ export class ReplayedEpisodes implements EpisodeSource {
 
   async collect(step: number): Promise<Episode[][]> {
     const { rollout_batch_size: size } = this.#run.config.data;
-    const picked = Array.from({ length: size }, (_, i) => this.#groups[((step - 1) * size + i) % this.#groups.length]!);
+    const picked = Array.from(
+      { length: size },
+      (_, i) => this.#groups[((step - 1) * size + i) % this.#groups.length]!,
+    );
     const prompts = await Promise.all(picked.map(({ row }) => this.#run.prompts.of(row)));
     const groups = picked.map(({ responses }, g): PromptGroup => ({
       prompt: prompts[g]!,

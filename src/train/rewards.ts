@@ -8,7 +8,12 @@ import { RandomStream } from '../util/random.ts';
  * Fills in the rewards of episodes that do not carry one already (replayed ones do). The control experiment
  * `reward.shuffle_in_group` deals the same rewards at random inside each group.
  */
-export function addRewards(groups: readonly Episode[][], config: RewardConfig, step: number, seed: number): void {
+export function addRewards(
+  groups: readonly Episode[][],
+  config: RewardConfig,
+  step: number,
+  seed: number,
+): void {
   for (const episode of groups.flat()) {
     if (episode.reward.method === '') episode.reward = scoreResponse(episode.row, episode.text, config);
   }

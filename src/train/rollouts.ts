@@ -39,7 +39,13 @@ export class SampledEpisodes implements EpisodeSource {
   }
 }
 
-export function episodeOf(row: Row, prompt: Prompt, response: Response, promptIndex: number, responseIndex: number): Episode {
+export function episodeOf(
+  row: Row,
+  prompt: Prompt,
+  response: Response,
+  promptIndex: number,
+  responseIndex: number,
+): Episode {
   return {
     row,
     prompt,

@@ -102,7 +102,10 @@ async function cutPartialLine(path: string): Promise<void> {
 /** The commit of the program, where it runs from a checkout. */
 function currentCommit(): string | null {
   try {
-    const options = { cwd: import.meta.dirname, stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[] };
+    const options = {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'ignore'] as ('ignore' | 'pipe')[],
+    };
     return execFileSync('git', ['rev-parse', 'HEAD'], options).toString().trim();
   } catch {
     return null;

@@ -47,7 +47,8 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   const { model, data, trainer } = config;
   const { rows, skipped } = await loadRows(data.train_files, data);
   const val = data.val_files ? await loadRows(data.val_files, data) : { rows: [], skipped: [] };
-  for (const { file, line, message } of [...skipped, ...val.skipped]) log.warn(`skipped ${file}:${line}: ${message}`);
+  for (const { file, line, message } of [...skipped, ...val.skipped])
+    log.warn(`skipped ${file}:${line}: ${message}`);
   checkGoldAnswers([...rows, ...val.rows], config.reward);
   const folder = await RunFolder.open(config, options.resume);
 
@@ -56,7 +57,9 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   const policy = await Policy.load(gpu, model.path, modelSettings(config), pixelBounds(config));
   const prompts = new PromptSource(policy, data);
   const trainRows = await prompts.withinLimit(rows);
-  const valRows = await prompts.withinLimit(evenSubset(val.rows.length, data.val_max_rows).map((i) => val.rows[i]!));
+  const valRows = await prompts.withinLimit(
+    evenSubset(val.rows.length, data.val_max_rows).map((i) => val.rows[i]!),
+  );
   const fullReference = options.needsReference && model.lora.rank === 0;
   return {
     config,
@@ -66,7 +69,10 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
     model: policy.model,
     reference: fullReference ? await Qwen2_5_VL.load(gpu, model.path, FROZEN) : null,
     optimizer: new Optimizer(gpu, policy.model.layers.trainable(), config.optim),
-    rollouts: new RolloutEngine(policy, { maxSequences: config.rollout.max_sequences, maxRows: trainer.micro_batch_tokens }),
+    rollouts: new RolloutEngine(policy, {
+      maxSequences: config.rollout.max_sequences,
+      maxRows: trainer.micro_batch_tokens,
+    }),
     prompts,
     rows: trainRows,
     valRows,
@@ -76,7 +82,8 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
       seed: data.seed,
       ...(options.samplerState ? { state: options.samplerState } : {}),
     }),
-    totalSteps: trainer.max_steps ?? stepsInEpochs(trainRows.length, options.rowsPerStep, trainer.total_epochs),
+    totalSteps:
+      trainer.max_steps ?? stepsInEpochs(trainRows.length, options.rowsPerStep, trainer.total_epochs),
   };
 }
 

@@ -22,7 +22,11 @@ export function targetText({ refinedCot, answer }: Row): string {
 
 /** @throws {ConfigError} {DataError} {CheckpointError} {GpuError} */
 export async function runSft(config: Config): Promise<TrainSummary> {
-  const run = await openRun(config, { rowsPerStep: config.sft.batch_size, resume: false, needsReference: false });
+  const run = await openRun(config, {
+    rowsPerStep: config.sft.batch_size,
+    resume: false,
+    needsReference: false,
+  });
   try {
     await run.folder.describe(config, run.gpu);
     return await loop(run);
@@ -46,7 +50,10 @@ async function loop(run: Run): Promise<TrainSummary> {
     const lr = learningRate(config.optim, step - 1, totalSteps);
     const { loss, gradNorm } = await watch.time('update_actor', () => supervisedUpdate(run, groups, lr));
     const isLast = step === totalSteps;
-    const validates = run.valRows.length > 0 && ((config.trainer.val_freq > 0 && step % config.trainer.val_freq === 0) || (isLast && config.trainer.val_after_train));
+    const validates =
+      run.valRows.length > 0 &&
+      ((config.trainer.val_freq > 0 && step % config.trainer.val_freq === 0) ||
+        (isLast && config.trainer.val_after_train));
     if (validates) after = await validate(run, step);
     const metrics = {
       step,
@@ -60,11 +67,23 @@ async function loop(run: Run): Promise<TrainSummary> {
     reportStep(metrics, totalSteps, startedAt, 1);
     const saves = config.trainer.save_freq > 0 && step % config.trainer.save_freq === 0;
     if (saves || isLast || interrupt.requested) {
-      checkpoint = await saveCheckpoint(run, { step, updates: step, sampler: sampler.state, best: null }, false);
+      checkpoint = await saveCheckpoint(
+        run,
+        { step, updates: step, sampler: sampler.state, best: null },
+        false,
+      );
     }
     await run.gpu.sync();
   }
-  return { folder: folder.path, step, totalSteps, checkpoint, interrupted: interrupt.requested, before: null, after };
+  return {
+    folder: folder.path,
+    step,
+    totalSteps,
+    checkpoint,
+    interrupted: interrupt.requested,
+    before: null,
+    after,
+  };
 }
 
 async function supervisedGroup({ policy, prompts }: Run, row: Row): Promise<PromptGroup> {

@@ -27,7 +27,12 @@ export interface StepResult {
  * @param step number of the step, from 1; with the seed it keys all randomness
  * @param updates optimizer updates of the run before this step
  */
-export async function trainStep(run: Run, source: EpisodeSource, step: number, updates: number): Promise<StepResult> {
+export async function trainStep(
+  run: Run,
+  source: EpisodeSource,
+  step: number,
+  updates: number,
+): Promise<StepResult> {
   const { algorithm, reward } = run.config;
   const watch = new Stopwatch();
 

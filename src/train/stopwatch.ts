@@ -14,7 +14,10 @@ export class Stopwatch {
 
   metrics(episodes: readonly { tokens: Int32Array; prompt: { tokens: Int32Array } }[]): Metrics {
     const total = (performance.now() - this.#start) / 1000;
-    const tokens = episodes.reduce((sum, { tokens: own, prompt }) => sum + own.length + prompt.tokens.length, 0);
+    const tokens = episodes.reduce(
+      (sum, { tokens: own, prompt }) => sum + own.length + prompt.tokens.length,
+      0,
+    );
     const phases = [...this.#seconds].map(([phase, seconds]) => [`timing_s/${phase}`, seconds]);
     return {
       ...(Object.fromEntries(phases) as Metrics),

@@ -15,14 +15,18 @@ export async function validate(run: Run, step: number): Promise<Metrics> {
   const episodes: Episode[] = [];
   for (let first = 0; first < valRows.length; first += ROWS_AT_ONCE) {
     const rows = valRows.slice(first, first + ROWS_AT_ONCE);
-    const requests = await Promise.all(rows.map(async (row) => ({ prompt: await prompts.of(row), count: 1 })));
+    const requests = await Promise.all(
+      rows.map(async (row) => ({ prompt: await prompts.of(row), count: 1 })),
+    );
     const groups = await rollouts.generate(requests, {
       temperature: config.rollout.val_temperature,
       maxTokens: config.data.max_response_length,
       seed: config.trainer.seed,
       step,
     });
-    groups.forEach(([response], i) => episodes.push(episodeOf(rows[i]!, requests[i]!.prompt, response!, first + i, 0)));
+    groups.forEach(([response], i) =>
+      episodes.push(episodeOf(rows[i]!, requests[i]!.prompt, response!, first + i, 0)),
+    );
   }
   const groups = episodes.map((episode) => [episode]);
   addRewards(groups, { ...config.reward, shuffle_in_group: false }, step, config.trainer.seed);
@@ -31,11 +35,14 @@ export async function validate(run: Run, step: number): Promise<Metrics> {
     step,
     groups.map((group) => rolloutRow(group, step)),
   );
-  const mean = (value: (episode: Episode) => number) => episodes.reduce((sum, e) => sum + value(e), 0) / episodes.length;
+  const mean = (value: (episode: Episode) => number) =>
+    episodes.reduce((sum, e) => sum + value(e), 0) / episodes.length;
   const parts = Object.keys(episodes[0]!.reward.parts);
   return {
     'val/reward_score': mean(({ reward }) => reward.reward),
-    ...Object.fromEntries(parts.map((part) => [`val/${part}_reward`, mean(({ reward }) => reward.parts[part]!)])),
+    ...Object.fromEntries(
+      parts.map((part) => [`val/${part}_reward`, mean(({ reward }) => reward.parts[part]!)]),
+    ),
     'val_response_length/mean': mean(({ tokens }) => tokens.length),
     'timing_s/validation': (performance.now() - start) / 1000,
   };

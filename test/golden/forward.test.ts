@@ -38,17 +38,27 @@ describe.each(['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'])('%s', (modelName
 
     if (uploaded.vision) {
       const features = policy.visionFeatures(uploaded.vision);
-      const inOrder = gatherRows(features, { index_N: tf.tensor1d(batch.vision!.layout.featureRow, 'int32') });
+      const inOrder = gatherRows(features, {
+        index_N: tf.tensor1d(batch.vision!.layout.featureRow, 'int32'),
+      });
       const expected = await golden.values(`${name}.image_features`);
       expect(maxDifference(await gpu().read(inOrder), expected)).toBeLessThanOrEqual(FEATURE_TOLERANCE);
     }
     const features = uploaded.vision ? policy.visionFeatures(uploaded.vision) : undefined;
-    const embedded = gatherRows(policy.layers.weight('model.language_model.embed_tokens.weight'), uploaded.source, features);
+    const embedded = gatherRows(
+      policy.layers.weight('model.language_model.embed_tokens.weight'),
+      uploaded.source,
+      features,
+    );
     for (let layers = 1; layers <= policy.architecture.text.layers; layers++) {
       const config = { ...policy.architecture.text, layers };
-      const hidden = decode(policy.layers, config, embedded, uploaded, policy.rotary.text, { recompute: false });
+      const hidden = decode(policy.layers, config, embedded, uploaded, policy.rotary.text, {
+        recompute: false,
+      });
       const expected = await golden.values(`${name}.hidden_layer_${layers - 1}`);
-      expect(maxDifference(await gpu().read(hidden), expected), `layer ${layers - 1}`).toBeLessThanOrEqual(HIDDEN_TOLERANCE);
+      expect(maxDifference(await gpu().read(hidden), expected), `layer ${layers - 1}`).toBeLessThanOrEqual(
+        HIDDEN_TOLERANCE,
+      );
     }
     const { logprob, entropy } = policy.logprobs(uploaded, headRows, targets, 1);
     const logprobError = maxDifference(await gpu().read(logprob), await golden.values(`${name}.logprobs`));

@@ -13,11 +13,25 @@ import { restoreTrainable } from '../../src/model/save.ts';
 import { scoreGroups } from '../../src/model/score.ts';
 import { Optimizer } from '../../src/optim/optimizer.ts';
 import { addAdvantages } from '../../src/train/advantages.ts';
-import { accumulateGradients, addReference, updatePolicy, type UpdateContext } from '../../src/train/policy-update.ts';
+import {
+  accumulateGradients,
+  addReference,
+  updatePolicy,
+  type UpdateContext,
+} from '../../src/train/policy-update.ts';
 import { UNSCORED } from '../../src/train/rollouts.ts';
 import { UpdateMeter } from '../../src/train/update-meter.ts';
 import { openGpu } from '../parity/harness.ts';
-import { END_TOKEN, Golden, groupOf, maxDifference, modelFolder, readJson, relativeDifference, type GoldenPrompt } from './golden-models.ts';
+import {
+  END_TOKEN,
+  Golden,
+  groupOf,
+  maxDifference,
+  modelFolder,
+  readJson,
+  relativeDifference,
+  type GoldenPrompt,
+} from './golden-models.ts';
 
 /** Issue bars. PyTorch's own f32 deviates by up to 2.3e-5, 8.6e-7 from these float64 references. */
 const GRADIENT_TOLERANCE = 1e-4;
@@ -72,14 +86,27 @@ async function openScenario(gpu: Gpu, name: string, overrides: string[] = [], re
   const scenario = readJson<Scenario>(`reference/${name}.json`);
   const golden = await Golden.open(`reference/${name}`);
   const config = configOf(scenario, overrides);
-  const settings: ModelSettings = { ...FROZEN, training: scenario.adapter ? 'lora' : 'full', freezeVision: false, lora: config.model.lora, recompute };
+  const settings: ModelSettings = {
+    ...FROZEN,
+    training: scenario.adapter ? 'lora' : 'full',
+    freezeVision: false,
+    lora: config.model.lora,
+    recompute,
+  };
   const folder = modelFolder(scenario.model);
   const model = await Qwen2_5_VL.load(gpu, folder, settings);
-  if (scenario.adapter) await restoreTrainable(model, `${modelFolder(scenario.adapter)}/adapter_model.safetensors`);
+  if (scenario.adapter)
+    await restoreTrainable(model, `${modelFolder(scenario.adapter)}/adapter_model.safetensors`);
   const reference = scenario.on_policy ? await Qwen2_5_VL.load(gpu, folder, FROZEN) : null;
   const optimizer = new Optimizer(gpu, model.layers.trainable(), config.optim);
   const context: UpdateContext = { config, gpu, model, reference, optimizer, totalSteps: 1 };
-  return { scenario, golden, context, groups: await episodesOf(scenario, golden), names: storedNames(scenario) };
+  return {
+    scenario,
+    golden,
+    context,
+    groups: await episodesOf(scenario, golden),
+    names: storedNames(scenario),
+  };
 }
 
 /** Parameters as the golden files name them. */
@@ -91,35 +118,52 @@ async function episodesOf(scenario: Scenario, golden: Golden): Promise<Episode[]
   const old = await golden.values('old_logprobs');
   const ref = await golden.values('ref_logprobs');
   let start = 0;
-  return Promise.all(
-    scenario.prompts.map(async (prompt, promptIndex) => {
-      const group = await groupOf(prompt);
-      return group.responses.map((tokens, responseIndex): Episode => {
-        const end = start + tokens.length;
-        const episode: Episode = {
-          row: { id: '', problem: '', answer: '', category: '', abilities: [], refinedCot: '', images: [], reward: '', file: '', line: 0 },
-          prompt: group.prompt,
-          promptIndex,
-          responseIndex,
-          tokens,
-          logprobs: old.slice(start, end),
-          refLogprobs: ref.slice(start, end),
-          text: '',
-          end: tokens.at(-1) === END_TOKEN ? 'stop' : 'length',
-          reward: { ...UNSCORED, reward: prompt.rewards[responseIndex]!, method: 'given' },
-          advantage: 0,
-        };
-        start = end;
-        return episode;
-      });
-    }),
-  );
+  const promptGroups = await Promise.all(scenario.prompts.map(groupOf));
+  return scenario.prompts.map((prompt, promptIndex) => {
+    const group = promptGroups[promptIndex]!;
+    return group.responses.map((tokens, responseIndex): Episode => {
+      const end = start + tokens.length;
+      const episode: Episode = {
+        row: {
+          id: '',
+          problem: '',
+          answer: '',
+          category: '',
+          abilities: [],
+          refinedCot: '',
+          images: [],
+          reward: '',
+          file: '',
+          line: 0,
+        },
+        prompt: group.prompt,
+        promptIndex,
+        responseIndex,
+        tokens,
+        logprobs: old.slice(start, end),
+        refLogprobs: ref.slice(start, end),
+        text: '',
+        end: tokens.at(-1) === END_TOKEN ? 'stop' : 'length',
+        reward: { ...UNSCORED, reward: prompt.rewards[responseIndex]!, method: 'given' },
+        advantage: 0,
+      };
+      start = end;
+      return episode;
+    });
+  });
 }
 
 async function gradientsOf(context: UpdateContext, groups: Episode[][]): Promise<UpdateMeter> {
   const { algorithm, data } = context.config;
-  const responses = groups.flat().map(({ tokens, end }) => ({ length: tokens.length, truncated: end === 'length' }));
-  const weights = tokenWeights(responses, algorithm, lossTokens(responses, algorithm), data.max_response_length);
+  const responses = groups
+    .flat()
+    .map(({ tokens, end }) => ({ length: tokens.length, truncated: end === 'length' }));
+  const weights = tokenWeights(
+    responses,
+    algorithm,
+    lossTokens(responses, algorithm),
+    data.max_response_length,
+  );
   const meter = new UpdateMeter();
   context.optimizer.zeroGradients();
   await accumulateGradients(context, groups, weights, meter);
@@ -133,7 +177,9 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
     const { golden, context, groups } = await openScenario(opened.gpu, name);
     await addAdvantages(opened.gpu, groups, context.config.algorithm);
     const advantages = groups.flat().map(({ advantage }) => advantage);
-    expect(maxDifference(advantages, await golden.values('advantages'))).toBeLessThanOrEqual(ADVANTAGE_TOLERANCE);
+    expect(maxDifference(advantages, await golden.values('advantages'))).toBeLessThanOrEqual(
+      ADVANTAGE_TOLERANCE,
+    );
     const scored = await scoreGroups(
       context.model,
       groups.map((group) => ({ prompt: group[0]!.prompt, responses: group.map(({ tokens }) => tokens) })),
@@ -172,7 +218,9 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
     await addAdvantages(opened.gpu, groups, context.config.algorithm);
     const meter = await updatePolicy(context, groups, 0);
     const metrics = meter.metrics();
-    expect(Math.abs(metrics['actor/loss']! - scenario.steps[0]!.loss.grpo)).toBeLessThanOrEqual(LOSS_TOLERANCE);
+    expect(Math.abs(metrics['actor/loss']! - scenario.steps[0]!.loss.grpo)).toBeLessThanOrEqual(
+      LOSS_TOLERANCE,
+    );
     expect(metrics['actor/grad_norm']! / scenario.steps[0]!.grad_norm.grpo).toBeCloseTo(1, 4);
     const target = context.model.layers.adapter ?? context.model.layers.base;
     for (const parameter of target.trainable()) {
@@ -182,36 +230,52 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
     }
   });
 
-  it.each(LOSS_TYPES)('the loss %s, with and without truncated responses, in one update or two', async (type) => {
-    const { scenario, context, groups } = await openScenario(opened.gpu, name, [`algorithm.loss_type=${type}`]);
-    await addAdvantages(opened.gpu, groups, context.config.algorithm);
-    const expected = scenario.steps[0]!;
-    const loss = (meter: UpdateMeter) => {
-      meter.addUpdate({ gradNorm: 0, skipped: false }, 0);
-      return meter.metrics()['actor/loss']!;
-    };
-    expect(Math.abs(loss(await gradientsOf(context, groups)) - expected.loss[type])).toBeLessThanOrEqual(LOSS_TOLERANCE);
-    context.config.algorithm.mask_truncated_completions = true;
-    expect(Math.abs(loss(await gradientsOf(context, groups)) - expected.loss_without_truncated[type])).toBeLessThanOrEqual(LOSS_TOLERANCE);
-  });
+  it.each(LOSS_TYPES)(
+    'the loss %s, with and without truncated responses, in one update or two',
+    async (type) => {
+      const { scenario, context, groups } = await openScenario(opened.gpu, name, [
+        `algorithm.loss_type=${type}`,
+      ]);
+      await addAdvantages(opened.gpu, groups, context.config.algorithm);
+      const expected = scenario.steps[0]!;
+      const loss = (meter: UpdateMeter) => {
+        meter.addUpdate({ gradNorm: 0, skipped: false }, 0);
+        return meter.metrics()['actor/loss']!;
+      };
+      expect(Math.abs(loss(await gradientsOf(context, groups)) - expected.loss[type])).toBeLessThanOrEqual(
+        LOSS_TOLERANCE,
+      );
+      context.config.algorithm.mask_truncated_completions = true;
+      expect(
+        Math.abs(loss(await gradientsOf(context, groups)) - expected.loss_without_truncated[type]),
+      ).toBeLessThanOrEqual(LOSS_TOLERANCE);
+    },
+  );
 });
 
 describe('grpo_tied_on_policy', () => {
   it('two updates on the same rollouts with a frozen reference', async () => {
     const { scenario, golden, context, groups } = await openScenario(opened.gpu, 'grpo_tied_on_policy');
-    const promptGroups = groups.map((group) => ({ prompt: group[0]!.prompt, responses: group.map(({ tokens }) => tokens) }));
+    const promptGroups = groups.map((group) => ({
+      prompt: group[0]!.prompt,
+      responses: group.map(({ tokens }) => tokens),
+    }));
     await addAdvantages(opened.gpu, groups, context.config.algorithm);
     await addReference(context, groups);
     for (const step of scenario.steps) {
       const scores = await scoreGroups(context.model, promptGroups, { temperature: 1, maxRows: 4096 });
-      groups.forEach((group, g) => group.forEach((episode, r) => (episode.logprobs = scores[g]![r]!.logprobs)));
+      groups.forEach((group, g) =>
+        group.forEach((episode, r) => (episode.logprobs = scores[g]![r]!.logprobs)),
+      );
       const metrics = (await updatePolicy(context, groups, 0)).metrics();
       expect(Math.abs(metrics['actor/loss']! - step.loss.grpo)).toBeLessThanOrEqual(LOSS_TOLERANCE);
       expect(metrics['rollout/logprob_diff_max']).toBe(0);
     }
     for (const { name, tensor } of context.model.layers.trainable()) {
       const expected = await golden.values(`after.${name}`);
-      expect(maxDifference(await opened.gpu.read(tensor), expected), name).toBeLessThanOrEqual(WEIGHT_TOLERANCE);
+      expect(maxDifference(await opened.gpu.read(tensor), expected), name).toBeLessThanOrEqual(
+        WEIGHT_TOLERANCE,
+      );
     }
   });
 });

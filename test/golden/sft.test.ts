@@ -31,9 +31,15 @@ it('ten losses within 1e-3 relative', async () => {
     `optim={lr: ${lr}, betas: [${betas.join(', ')}], eps: ${eps}, weight_decay: ${weight_decay}, max_grad_norm: ${NO_CLIPPING}}`,
   ]);
   const { gpu } = opened;
-  const model = await Qwen2_5_VL.load(gpu, modelFolder(golden.model), { ...FROZEN, training: 'full', freezeVision: false });
+  const model = await Qwen2_5_VL.load(gpu, modelFolder(golden.model), {
+    ...FROZEN,
+    training: 'full',
+    freezeVision: false,
+  });
   const optimizer = new Optimizer(gpu, model.layers.trainable(), config.optim);
-  const groups = await Promise.all(golden.rows.map((row) => groupOf({ ...row, responses: [row.response], rewards: [] })));
+  const groups = await Promise.all(
+    golden.rows.map((row) => groupOf({ ...row, responses: [row.response], rewards: [] })),
+  );
   const losses: number[] = [];
   for (let step = 0; step < golden.loss_before_step.length; step++) {
     const { loss, gradNorm } = await supervisedUpdate({ config, gpu, model, optimizer }, groups, lr);
