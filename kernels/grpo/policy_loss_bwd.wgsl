@@ -28,6 +28,14 @@ struct Params {
 @group(0) @binding(6) var<storage, read> dy: array<f32>;
 @group(0) @binding(7) var<storage, read_write> dnew_N: array<f32>;
 
+// Some drivers' exp makes infinity of NaN.
+fn exp_or_nan(x: f32) -> f32 {
+  if ((bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u) {
+    return x;
+  }
+  return exp(x);
+}
+
 @compute @workgroup_size(64)
 fn policy_loss_bwd(
   @builtin(global_invocation_id) id: vec3u,
@@ -41,7 +49,7 @@ fn policy_loss_bwd(
   let log_ratio = new_N[n] - old_N[n];
   var gradient = 0.0;
   if (!(abs(log_ratio) > 20.0)) { // NaN enters and stays NaN
-    let ratio = exp(log_ratio);
+    let ratio = exp_or_nan(log_ratio);
     let bounded = clamp(ratio, params.low, params.high);
     let plain = ratio * advantage;
     let clipped = bounded * advantage;
@@ -53,7 +61,7 @@ fn policy_loss_bwd(
   }
   let d = ref_N[n] - new_N[n];
   if (!(abs(d) > 20.0)) {
-    gradient += params.kl_coef * (1.0 - exp(d));
+    gradient += params.kl_coef * (1.0 - exp_or_nan(d));
   }
   dnew_N[n] = dy[0] * weight_N[n] * gradient;
 }

@@ -29,6 +29,14 @@ struct Params {
 @group(0) @binding(6) var<storage, read_write> terms_N4: array<vec4f>;
 @group(0) @binding(7) var<storage, read_write> loss_N: array<f32>;
 
+// Some drivers' exp makes infinity of NaN.
+fn exp_or_nan(x: f32) -> f32 {
+  if ((bitcast<u32>(x) & 0x7fffffffu) > 0x7f800000u) {
+    return x;
+  }
+  return exp(x);
+}
+
 // As clamp and min, except that NaN stays NaN: a broken log-probability must not look like a clipped one.
 fn clamped(x: f32, low: f32, high: f32) -> f32 {
   return select(select(x, low, x < low), high, x > high);
@@ -48,10 +56,10 @@ fn policy_loss_fwd(
     return;
   }
   let advantage = advantage_N[n];
-  let ratio = exp(clamped(new_N[n] - old_N[n], -20.0, 20.0));
+  let ratio = exp_or_nan(clamped(new_N[n] - old_N[n], -20.0, 20.0));
   let policy = -smaller(ratio * advantage, clamped(ratio, params.low, params.high) * advantage);
   let d = clamped(ref_N[n] - new_N[n], -20.0, 20.0);
-  let k3 = exp(d) - d - 1.0;
+  let k3 = exp_or_nan(d) - d - 1.0;
   var clipped = 0.0;
   if (ratio < params.low && advantage < 0.0) {
     clipped = -1.0;
