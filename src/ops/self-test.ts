@@ -5,6 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
 import { activationTest } from './self-test/activation.ts';
+import { attentionTest } from './self-test/attention.ts';
 import { cacheTest } from './self-test/cache.ts';
 import type { Check, KernelTest } from './self-test/case.ts';
 import { embeddingTest } from './self-test/embedding.ts';
@@ -12,6 +13,7 @@ import { grpoTest } from './self-test/grpo.ts';
 import { linearTest } from './self-test/linear.ts';
 import { logprobTest } from './self-test/logprob.ts';
 import { normTest } from './self-test/norm.ts';
+import { optimTest } from './self-test/optim.ts';
 import { reduceTest } from './self-test/reduce.ts';
 import { rotaryTest } from './self-test/rotary.ts';
 import { sampleTest } from './self-test/sample.ts';
@@ -23,11 +25,13 @@ export const KERNEL_TESTS: readonly KernelTest[] = [
   activationTest,
   embeddingTest,
   rotaryTest,
+  attentionTest,
   cacheTest,
   logprobTest,
   sampleTest,
   grpoTest,
   reduceTest,
+  optimTest,
 ];
 
 export interface SelfTestResult {

@@ -15,12 +15,8 @@ const ROOT = new URL('../../kernels/', import.meta.url);
  */
 const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ FORMAT: 0 }, { FORMAT: 1 }, { FORMAT: 2 }],
-  // Head dimensions: the attention kernels are given how they cut a head into slices.
-  [4, 16, 20, 32, 36, 80, 128].map((headDim) => {
-    const quads = headDim / 4;
-    const slices = Math.ceil(quads / 8);
-    return { QUADS: quads, SLICES: slices, WIDTH: Math.ceil(quads / slices) };
-  }),
+  // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
+  [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
   ...['HAS_BIAS', 'OF_UP', 'INVERSE', 'GREEDY', 'SCALE', 'SQUARES'].map((flag) => [
     { [flag]: 0 },
     { [flag]: 1 },

@@ -1,0 +1,75 @@
+import { attention } from '../attention.ts';
+import { checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
+
+/** Two key heads for four query heads. */
+const [H, K, E] = [4, 2, 12];
+const SCALE = 1 / Math.sqrt(E);
+/** A prompt of two rows, two responses that share it, and a row that sees nothing. */
+const RANGES = [
+  [0, 0, 0, 1],
+  [0, 0, 0, 2],
+  [0, 2, 2, 3],
+  [0, 2, 2, 4],
+  [0, 2, 4, 5],
+  [0, 0, 0, 0],
+] as const;
+/** Query rows among which those lie that see a key row. */
+const INVERSE = [
+  [0, 5],
+  [1, 5],
+  [2, 4],
+  [3, 4],
+  [4, 5],
+] as const;
+
+/** An online softmax, and sums over 12 values and 5 keys. */
+const TOLERANCE = 4e-6;
+
+export const attentionTest: KernelTest = {
+  name: 'attention',
+  kernels: [
+    'attention/attention_fwd',
+    'attention/attention_bwd_stats',
+    'attention/attention_bwd_q',
+    'attention/attention_bwd_kv',
+  ],
+  tolerance: TOLERANCE,
+  launch: () => {
+    const [N, M] = [RANGES.length, INVERSE.length];
+    const options = {
+      heads: H,
+      kvHeads: K,
+      headDim: E,
+      scale: SCALE,
+      ranges_N4: uploadInts([N, 4], RANGES.flat()),
+      inverse_M2: uploadInts([M, 2], INVERSE.flat()),
+    };
+    return checkDifferentiable({
+      label: 'attention',
+      inputs: [hostTensor([N, H * E], 1), hostTensor([M, K * E], 2), hostTensor([M, K * E], 3)],
+      run: ([q, k, v]) => attention(q!, k!, v!, options),
+      reference: ([q, k, v]) => reference(q!, k!, v!),
+    });
+  },
+};
+
+function reference(q: Float64Array, k: Float64Array, v: Float64Array): Float64Array {
+  const out = new Float64Array(q.length);
+  RANGES.forEach(([r0, r1, r2, r3], n) => {
+    const keys = INVERSE.map((_, m) => m).filter((m) => (m >= r0 && m < r1) || (m >= r2 && m < r3));
+    for (let h = 0; h < H; h++) {
+      const own = (n * H + h) * E;
+      const starts = keys.map((m) => (m * K + Math.floor((h * K) / H)) * E);
+      const weights = starts.map((start) => {
+        let score = 0;
+        for (let e = 0; e < E; e++) score += q[own + e]! * k[start + e]!;
+        return Math.exp(SCALE * score);
+      });
+      const total = weights.reduce((a, b) => a + b, 0);
+      starts.forEach((start, i) => {
+        for (let e = 0; e < E; e++) out[own + e]! += (weights[i]! / total) * v[start + e]!;
+      });
+    }
+  });
+  return out;
+}
