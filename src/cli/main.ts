@@ -8,6 +8,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { generateCommand } from './commands/generate.ts';
 import { rewardCommand } from './commands/reward.ts';
 import { scoreCommand } from './commands/score.ts';
 import { sftCommand } from './commands/sft.ts';
@@ -16,6 +17,8 @@ import { ConfigError, WethinkError } from '../util/errors.ts';
 import { reportError } from './report-error.ts';
 
 const HELP_COLUMNS = 110;
+/** Arguments that may have several values; yargs makes a list of any other that comes twice. */
+const LISTS = new Set(['_', 'overrides', 'image']);
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url);
@@ -35,13 +38,18 @@ try {
     .scriptName('wethink')
     .usage('$0 <command> [config.yaml] [key=value …]')
     // A dot in an option's name is part of the name, and only overrides set configuration keys.
-    .parserConfiguration({ 'dot-notation': false, 'duplicate-arguments-array': false })
+    .parserConfiguration({ 'dot-notation': false })
     .command(trainCommand)
     .command(sftCommand)
+    .command(generateCommand)
     .command(scoreCommand)
     .command(rewardCommand)
     .command(configCommand)
     .command(doctorCommand)
+    .check((argv) => {
+      const twice = Object.keys(argv).find((key) => Array.isArray(argv[key]) && !LISTS.has(key));
+      return twice === undefined || `--${twice} is given twice.`;
+    })
     .demandCommand(1, 'Name a command.')
     .recommendCommands()
     .strict()
