@@ -1,8 +1,12 @@
 import { attention } from '../attention.ts';
-import { checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
+import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
 
-/** Two key heads for four query heads. */
-const [H, K, E] = [4, 2, 12];
+/** Query heads and key heads: two that share one, and each with its own. */
+const HEADS = [
+  [4, 2],
+  [3, 3],
+] as const;
+const E = 12;
 const SCALE = 1 / Math.sqrt(E);
 /** A prompt of two rows, two responses that share it, and a row that sees nothing. */
 const RANGES = [
@@ -34,32 +38,40 @@ export const attentionTest: KernelTest = {
     'attention/attention_bwd_kv',
   ],
   tolerance: TOLERANCE,
-  launch: () => {
-    const [N, M] = [RANGES.length, INVERSE.length];
-    const options = {
-      heads: H,
-      kvHeads: K,
-      headDim: E,
-      scale: SCALE,
-      ranges_N4: uploadInts([N, 4], RANGES.flat()),
-      inverse_M2: uploadInts([M, 2], INVERSE.flat()),
-    };
-    return checkDifferentiable({
-      label: 'attention',
-      inputs: [hostTensor([N, H * E], 1), hostTensor([M, K * E], 2), hostTensor([M, K * E], 3)],
-      run: ([q, k, v]) => attention(q!, k!, v!, options),
-      reference: ([q, k, v]) => reference(q!, k!, v!),
-    });
-  },
+  launch: () => HEADS.flatMap(([heads, kvHeads]) => check(heads, kvHeads)),
 };
 
-function reference(q: Float64Array, k: Float64Array, v: Float64Array): Float64Array {
+function check(heads: number, kvHeads: number): Check[] {
+  const [N, M] = [RANGES.length, INVERSE.length];
+  const options = {
+    heads,
+    kvHeads,
+    headDim: E,
+    scale: SCALE,
+    ranges_N4: uploadInts([N, 4], RANGES.flat()),
+    inverse_M2: uploadInts([M, 2], INVERSE.flat()),
+  };
+  return checkDifferentiable({
+    label: `attention with ${heads} heads over ${kvHeads}`,
+    inputs: [hostTensor([N, heads * E], 1), hostTensor([M, kvHeads * E], 2), hostTensor([M, kvHeads * E], 3)],
+    run: ([q, k, v]) => attention(q!, k!, v!, options),
+    reference: ([q, k, v]) => reference(q!, k!, v!, heads, kvHeads),
+  });
+}
+
+function reference(
+  q: Float64Array,
+  k: Float64Array,
+  v: Float64Array,
+  heads: number,
+  kvHeads: number,
+): Float64Array {
   const out = new Float64Array(q.length);
   RANGES.forEach(([r0, r1, r2, r3], n) => {
     const keys = INVERSE.map((_, m) => m).filter((m) => (m >= r0 && m < r1) || (m >= r2 && m < r3));
-    for (let h = 0; h < H; h++) {
-      const own = (n * H + h) * E;
-      const starts = keys.map((m) => (m * K + Math.floor((h * K) / H)) * E);
+    for (let h = 0; h < heads; h++) {
+      const own = (n * heads + h) * E;
+      const starts = keys.map((m) => (m * kvHeads + Math.floor((h * kvHeads) / heads)) * E);
       const weights = starts.map((start) => {
         let score = 0;
         for (let e = 0; e < E; e++) score += q[own + e]! * k[start + e]!;
