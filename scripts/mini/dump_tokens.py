@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 
 import transformers
-from make_tokenizer import SYSTEM_PROMPT
+from make_tokenizer import SYSTEM_PROMPT, content_of
 
 ROWS = 40
 TEXTS = [
@@ -43,10 +43,10 @@ def main():
     chats = []
     for line in options.data.read_text(encoding="utf-8").splitlines()[:ROWS]:
         row = json.loads(line)
-        content = [{"type": "image"}, {"type": "text", "text": row["problem"]}]
+        content = content_of(row["problem"])
         chat = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": content}]
         text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-        chats.append({"problem": row["problem"], "text": text, "ids": tokenizer(text)["input_ids"]})
+        chats.append({"content": content, "text": text, "ids": tokenizer(text)["input_ids"]})
         target = f"<think>{row['refined_cot']}</think><answer>{row['answer']}</answer><|im_end|>"
         texts.append({"text": target, "ids": tokenizer(target)["input_ids"]})
     # The text of every single token, by its id.

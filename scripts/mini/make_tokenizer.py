@@ -161,10 +161,17 @@ PREPROCESSOR = {
 }
 
 
+def content_of(problem):
+    """Parts of the user's message: the picture stands where the problem says <image>."""
+    before, after = problem.split("<image>")
+    text = [[{"type": "text", "text": part}] if part else [] for part in (before, after)]
+    return [*text[0], {"type": "image"}, *text[1]]
+
+
 def task_texts(rows):
     yield from ["system\n", "user\n", "assistant\n"] * 2
     for row in rows:
-        yield from (row["problem"], row["refined_cot"], row["answer"])
+        yield from (*row["problem"].split("<image>"), row["refined_cot"], row["answer"])
 
 
 def write_json(path, value):
@@ -179,8 +186,7 @@ def check(out, rows):
     as_file = PreTrainedTokenizerFast(tokenizer_file=str(out / "tokenizer.json"))
     prompts, targets = [], []
     for row in rows:
-        content = [{"type": "image"}, {"type": "text", "text": row["problem"]}]
-        chat = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": content}]
+        chat = [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": content_of(row["problem"])}]
         text = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
         ids = tokenizer(text)["input_ids"]
         if ids != as_file(text)["input_ids"] or tokenizer.decode(ids) != text:

@@ -8,6 +8,7 @@ import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { exportCommand } from './commands/export.ts';
 import { generateCommand } from './commands/generate.ts';
 import { rewardCommand } from './commands/reward.ts';
 import { scoreCommand } from './commands/score.ts';
@@ -44,6 +45,7 @@ try {
     .command(generateCommand)
     .command(scoreCommand)
     .command(rewardCommand)
+    .command(exportCommand)
     .command(configCommand)
     .command(doctorCommand)
     .check((argv) => {

@@ -32,17 +32,13 @@ export function tokenWeights(
   );
   const updateTokens = counted.reduce((a, b) => a + b, 0);
   return counted.map((tokens) => {
-    if (tokens === 0) return 0;
-    switch (loss_type) {
-      case 'grpo':
-        return 1 / (tokens * update.length);
-      case 'bnpo':
-        return 1 / updateTokens;
-      case 'dr_grpo':
-        return 1 / (update.length * maxResponseLength);
-      case 'dapo':
-        return 1 / batchTokens;
-    }
+    const divisors = {
+      grpo: tokens * update.length,
+      bnpo: updateTokens,
+      dr_grpo: update.length * maxResponseLength,
+      dapo: batchTokens,
+    };
+    return tokens === 0 ? 0 : 1 / divisors[loss_type];
   });
 }
 

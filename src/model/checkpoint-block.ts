@@ -25,7 +25,7 @@ export function recomputed(
       withOwnTape(() => tf.engine().gradients(() => block(saved!), [saved!, ...parameters], dy).grads);
     return {
       value: block(inputs[0]!),
-      gradFunc: gradFunc as (dy: tf.Tensor, saved: tf.Tensor[]) => tf.Tensor[],
+      gradFunc: gradFunc,
     };
   });
   return run(hidden, ...parameters);

@@ -75,7 +75,7 @@ export class RotaryTables {
 }
 
 function rows(tensor: tf.Tensor): number {
-  return tensor.shape[0]!;
+  return tensor.shape[0];
 }
 
 function nextPowerOfTwo(count: number): number {

@@ -4,19 +4,19 @@
  * decoding from a KV cache.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu, gridFor, type Dispatch } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
-/** The kernels keep a head in registers of this size. */
-const MAX_HEAD_DIM = 128;
+/** Values of a head that a thread of the kernels keeps. */
+const SLICE_DIM = 32;
 
 export interface AttentionOptions {
   /** H: query heads. */
   heads: number;
   /** K: key and value heads, a divisor of H; query head h uses head floor(h / (H / K)). */
   kvHeads: number;
-  /** E: a multiple of 4, at most 128. */
+  /** E: a multiple of 4. */
   headDim: number;
   /**
    * int32 [N, 4]: query row n sees the key rows [r0, r1) and then [r2, r3). A range is empty when its ends are
@@ -40,22 +40,35 @@ interface Attrs extends Record<string, number | boolean> {
   hasInverse: boolean;
 }
 
+/** What the kernels over query rows share: two heads of one key head to a thread where there are two. */
+function queryLaunch(
+  rows: number,
+  { heads, kvHeads, headDim, scale }: Attrs,
+): Pick<Dispatch, 'params' | 'constants' | 'grid'> {
+  const pair = (heads / kvHeads) % 2 === 0;
+  const quads = headDim / 4;
+  const threads = ((rows * heads) / (pair ? 2 : 1)) * Math.ceil(headDim / SLICE_DIM);
+  return {
+    params: { rows, heads, kv_heads: kvHeads, quads, scale },
+    constants: { QUADS: quads, PAIR: pair ? 1 : 0 },
+    grid: gridFor(threads, 64),
+  };
+}
+
 type Input = 'q' | 'k' | 'v' | 'ranges' | 'inverse';
 
 const attentionOp = defineOp<Input, Attrs>({
   name: 'WethinkAttention',
   saveInputs: ['q', 'k', 'v', 'ranges', 'inverse'],
   saveOutputs: [true, true],
-  forward({ q, k, v, ranges }, { heads, kvHeads, headDim, scale }) {
+  forward({ q, k, v, ranges }, attrs) {
     const gpu = currentGpu();
     const [rows] = q.shape as [number];
     const out = gpu.empty(q.shape);
-    const lse = gpu.empty([rows, heads]);
+    const lse = gpu.empty([rows, attrs.heads]);
     gpu.dispatch('attention/attention_fwd', {
       operands: { q_NHE: q, k_MKE: k, v_MKE: v, ranges_N4: ranges, out_NHE: out, lse_NH: lse },
-      params: { rows, heads, kv_heads: kvHeads, scale },
-      constants: { QUADS: headDim / 4 },
-      grid: gridFor(rows * heads, 64),
+      ...queryLaunch(rows, attrs),
     });
     return [out, lse];
   },
@@ -69,7 +82,8 @@ const attentionOp = defineOp<Input, Attrs>({
       });
     }
     const gpu = currentGpu();
-    const constants = { QUADS: headDim / 4 };
+    const quads = headDim / 4;
+    const constants = { QUADS: quads };
     const [[rows], [keyRows]] = [q!.shape as [number], k!.shape as [number]];
     const stats = gpu.empty([rows, heads, 2]);
     gpu.dispatch('attention/attention_bwd_stats', {
@@ -90,15 +104,13 @@ const attentionOp = defineOp<Input, Attrs>({
     const [dq, dk, dv] = [gpu.empty(q!.shape), gpu.empty(k!.shape), gpu.empty(v!.shape)];
     gpu.dispatch('attention/attention_bwd_q', {
       operands: { ...operands, dq_NHE: dq },
-      params: { rows, heads, kv_heads: kvHeads, scale },
-      constants,
-      grid: gridFor(rows * heads, 64),
+      ...queryLaunch(rows, attrs),
     });
     gpu.dispatch('attention/attention_bwd_kv', {
       operands: { ...operands, inverse_M2: inverse!, dk_MKE: dk, dv_MKE: dv },
-      params: { rows: keyRows, heads, kv_heads: kvHeads, scale },
+      params: { rows: keyRows, heads, kv_heads: kvHeads, quads, scale },
       constants,
-      grid: gridFor(keyRows * kvHeads, 64),
+      grid: gridFor(keyRows * kvHeads * Math.ceil(headDim / SLICE_DIM), 64),
     });
     gpu.release(stats);
     const [dQ, dK, dV] = [asTensor(dq), asTensor(dk), asTensor(dv)];
@@ -122,10 +134,10 @@ export function attention(
   v: tf.Tensor,
   { heads, kvHeads, headDim, ranges_N4, inverse_M2, scale }: AttentionOptions,
 ): tf.Tensor2D {
-  if (headDim % 4 !== 0 || headDim > MAX_HEAD_DIM || heads % kvHeads !== 0) {
+  if (headDim % 4 !== 0 || heads % kvHeads !== 0) {
     throw new ShapeError({
       where: 'attention',
-      expected: `a head dimension in multiples of 4 up to ${MAX_HEAD_DIM}, heads a multiple of key heads`,
+      expected: 'a head dimension in multiples of 4, heads in multiples of the key heads',
       found: `${headDim}, ${heads} and ${kvHeads}`,
     });
   }

@@ -127,7 +127,7 @@ const linearOp = defineOp<'x' | 'w' | 'bias', { format: number }>({
   name: 'WethinkLinear',
   saveInputs: ['x', 'w'],
   forward({ x, w, bias }, { format }) {
-    const out = currentGpu().empty([x.shape[0]!, w.shape[0]!]);
+    const out = currentGpu().empty([x.shape[0], w.shape[0]]);
     for (const slice of weightSlices(w)) {
       launchLinearNt(x, slice, FORMATS[format]!, out, { bias, offset: slice.firstRow });
     }

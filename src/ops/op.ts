@@ -27,20 +27,20 @@ export interface OpDefinition<Input extends string, A extends Attrs> {
 export function defineOp<Input extends string, A extends Attrs>(
   definition: OpDefinition<Input, A>,
 ): (inputs: Partial<Record<Input, tf.Tensor | undefined>>, attrs: A) => tf.Tensor[] {
-  const { name, forward, gradient, saveInputs = [], saveOutputs = [] } = definition;
+  const { name, saveInputs = [], saveOutputs = [] } = definition;
   tf.registerKernel({
     kernelName: name,
     backendName: 'webgpu',
     kernelFunc: ({ inputs, attrs }) =>
-      forward(inputs as unknown as Record<Input, tf.Tensor>, attrs as unknown as A) as tf.TensorInfo[],
+      definition.forward(inputs as unknown as Record<Input, tf.Tensor>, attrs as unknown as A),
   });
-  if (gradient) {
+  if (definition.gradient) {
     tf.registerGradient({
       kernelName: name,
       inputsToSave: [...saveInputs],
       outputsToSave: [...saveOutputs],
       gradFunc: (dy, saved, attrs) =>
-        gradient(Array.isArray(dy) ? dy : [dy], saved, attrs as unknown as A) as Record<
+        definition.gradient!(Array.isArray(dy) ? dy : [dy], saved, attrs as unknown as A) as Record<
           string,
           () => tf.Tensor
         >,

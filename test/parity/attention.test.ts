@@ -101,6 +101,8 @@ const CASES: readonly Case[] = [
   { name: 'causal', ranges: causal([7, 1, 33]), heads: 4, kvHeads: 1, headDim: 20 },
   { name: 'windows', ranges: windows([16, 4, 64, 1]), heads: 2, kvHeads: 2, headDim: 80 },
   { name: 'windows', ranges: windows([9, 30]), heads: 3, kvHeads: 3, headDim: 16 },
+  { name: 'windows', ranges: windows([5, 8]), heads: 6, kvHeads: 2, headDim: 36 },
+  { name: 'windows', ranges: windows([12]), heads: 4, kvHeads: 2, headDim: 12 },
   { name: 'shared prefix', ranges: SHARED, heads: 2, kvHeads: 1, headDim: 32 },
   { name: 'shared prefix', ranges: SHARED, heads: 4, kvHeads: 1, headDim: 128 },
   { name: 'cache', ranges: cached(13, 77), M: 77, heads: 4, kvHeads: 2, headDim: 16 },

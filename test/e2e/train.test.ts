@@ -1,0 +1,160 @@
+/** Training as a process: a killed run continues as if nothing had happened; a replayed step is a pure function. */
+import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { makeDigits } from '../../scripts/make-digits.ts';
+import { wethink, writeRows } from './world.ts';
+
+const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
+const MINI = fileURLToPath(new URL('../../checkpoints/mini', import.meta.url));
+const ADAPTER = process.env['WETHINK_ADAPTER'] ?? 'embedded';
+/** What differs between two runs of the same course. */
+const TIMES = /^(timing_s|perf)\//;
+
+let world: string;
+beforeAll(async () => {
+  world = await mkdtemp(join(tmpdir(), 'wethink-train-'));
+  await makeDigits(join(world, 'digits'), { rows: { sft: 0, rl: 40, heldout: 16 } });
+  const config = {
+    model: { path: MINI },
+    data: {
+      train_files: 'digits/rl.jsonl',
+      val_files: 'digits/heldout.jsonl',
+      rollout_batch_size: 4,
+      max_response_length: 12,
+    },
+    rollout: { n: 4 },
+    algorithm: { kl_coef: 0.02, mini_batch_prompts: 2, num_iterations: 2 },
+    optim: { lr: 3e-4, warmup_steps: 4, lr_scheduler_type: 'cosine' },
+    trainer: {
+      max_steps: 12,
+      val_freq: 4,
+      save_freq: 6,
+      save_checkpoint_path: 'runs',
+      gpu: { adapter: ADAPTER },
+    },
+  };
+  await writeFile(join(world, 'run.yaml'), stringify(config));
+});
+afterAll(() => rm(world, { recursive: true, force: true }));
+
+const at = (...path: string[]): string => join(world, ...path);
+
+async function metricsOf(run: string): Promise<Record<string, number>[]> {
+  const text = await readFile(at('runs/wethink', run, 'metrics.jsonl'), 'utf8');
+  const lines = text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, number>);
+  // A step that was done again after a kill stands twice; the last one counts.
+  const last = new Map(lines.map((metrics) => [metrics['step']!, metrics]));
+  return [...last.values()].map((metrics) =>
+    Object.fromEntries(Object.entries(metrics).filter(([name]) => !TIMES.test(name))),
+  );
+}
+
+async function finalFiles(run: string, step: string): Promise<Buffer[]> {
+  const names = ['model.safetensors', 'optimizer.safetensors', 'state.json'];
+  return Promise.all(names.map((name) => readFile(at('runs/wethink', run, step, name))));
+}
+
+/** Starts a run and kills it (SIGKILL) in the middle of the step after its first checkpoint. */
+async function killAfterFirstCheckpoint(run: string): Promise<void> {
+  const child = spawn(process.execPath, [MAIN, 'train', 'run.yaml', `trainer.experiment_name=${run}`], {
+    cwd: world,
+  });
+  await new Promise<void>((resolve, reject) => {
+    child.stderr.on('data', (text: Buffer) => {
+      if (text.toString().includes('step  7/12')) child.kill('SIGKILL');
+    });
+    child.on('exit', (_code, signal) =>
+      signal === 'SIGKILL' ? resolve() : reject(new Error('it ended by itself')),
+    );
+  });
+}
+
+it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken run', async () => {
+  const whole = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
+  expect(whole.status, whole.stderr).toBe(0);
+  await killAfterFirstCheckpoint('broken');
+  expect(existsSync(at('runs/wethink/broken/step_000012'))).toBe(false);
+  const resumed = await wethink(world, 'train', 'run.yaml', '--resume', 'trainer.experiment_name=broken');
+  expect(resumed.status, resumed.stderr).toBe(0);
+
+  const expected = await metricsOf('whole');
+  expect(expected.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
+  expect(await metricsOf('broken')).toEqual(expected);
+  expect(await finalFiles('broken', 'step_000012')).toEqual(await finalFiles('whole', 'step_000012'));
+  // The course is one of learning, not of zeros.
+  expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
+    true,
+  );
+});
+
+it('refuses to resume under another configuration, naming the keys', async () => {
+  const { status, stderr } = await wethink(
+    world,
+    'train',
+    'run.yaml',
+    '--resume',
+    'trainer.experiment_name=whole',
+    'optim.lr=1e-3',
+  );
+  expect(status).toBe(2);
+  expect(stderr).toContain('optim.lr');
+});
+
+it('refuses to mix a new run with an old one', async () => {
+  const { status, stderr } = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
+  expect(status).toBe(2);
+  expect(stderr).toContain('--resume');
+});
+
+it('replays given responses and rewards: the weights after it follow from them alone', async () => {
+  const [first, second] = (await readFile(at('digits/rl.jsonl'), 'utf8'))
+    .split('\n')
+    .map((line) => JSON.parse(line || '{}') as object);
+  const replay = (rewards: number[]) =>
+    [first, second].map((row) => ({
+      ...row,
+      responses: [
+        { token_ids: [300, 301, 302], reward: rewards[0] },
+        { token_ids: [303, 304], reward: rewards[1] },
+      ],
+    }));
+  await writeRows(at('digits/replay.jsonl'), replay([1, 0]));
+  await writeRows(at('digits/other.jsonl'), replay([0, 1]));
+  const run = async (name: string, file: string, ...overrides: string[]) => {
+    const args = [
+      'rollout.engine=replay',
+      `rollout.replay_file=digits/${file}`,
+      'rollout.n=2',
+      'data.rollout_batch_size=2',
+    ];
+    const once = [
+      'algorithm.mini_batch_prompts=null',
+      'algorithm.num_iterations=1',
+      'trainer.max_steps=1',
+      'trainer.val_freq=-1',
+    ];
+    const { status, stderr } = await wethink(
+      world,
+      'train',
+      'run.yaml',
+      `trainer.experiment_name=${name}`,
+      ...args,
+      ...once,
+      ...overrides,
+    );
+    expect(status, stderr).toBe(0);
+    return (await finalFiles(name, 'step_000001'))[0]!;
+  };
+  const weights = await run('replay-a', 'replay.jsonl');
+  expect(await run('replay-b', 'replay.jsonl', 'trainer.seed=5')).toEqual(weights);
+  expect(await run('replay-c', 'other.jsonl')).not.toEqual(weights);
+});
