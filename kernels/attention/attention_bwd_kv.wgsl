@@ -104,11 +104,12 @@ fn attention_bwd_kv(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   // The last slice reaches back to be whole, and leaves what it shares to the one before.
   let own = i % slices * 8u;
   let start = min(own, max(QUADS, 8u) - 8u);
-  let mg = i / slices;
-  let m = i32(mg / params.kv_heads);
+  let gm = i / slices;
+  let m = i32(gm % params.rows);
+  let kv_head = gm / params.rows;
   let group_heads = params.heads / params.kv_heads;
-  let first_head = mg % params.kv_heads * group_heads;
-  let at = mg * QUADS;
+  let first_head = kv_head * group_heads;
+  let at = (u32(m) * params.kv_heads + kv_head) * QUADS;
   let k_low = load_k(at, 0u);
   let k_upper = load_k(at, 4u);
   let v_low = load_v(at, 0u);
@@ -118,44 +119,36 @@ fn attention_bwd_kv(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
   var dv_low = mat4x4f();
   var dv_upper = mat4x4f();
   let queries = vec2u(inverse_M2[m]);
-  for (var n = queries.x; n < queries.y; n++) {
+  // One loop without branches over rows and heads: software drivers pay for masks, not for products.
+  for (var j = 0u; j < (queries.y - queries.x) * group_heads; j++) {
+    let n = queries.x + j / group_heads;
+    let nh = n * params.heads + first_head + j % group_heads;
+    let q_at = nh * QUADS;
+    var q_low = load_q(q_at, 0u);
+    var q_upper = load_q(q_at, 4u);
+    var dout_low = load_dout(q_at, 0u);
+    var dout_upper = load_dout(q_at, 4u);
+    var score = products(q_low, k_low) + products(q_upper, k_upper);
+    var dp = products(dout_low, v_low) + products(dout_upper, v_upper);
+    if (QUADS > 8u) {
+      for (var e = 8u; e < params.quads; e++) {
+        score += q_NHE[q_at + e] * k_MKE[at + e];
+        dp += dout_NHE[q_at + e] * v_MKE[at + e];
+      }
+      q_low = load_q(q_at + start, 0u);
+      q_upper = load_q(q_at + start, 4u);
+      dout_low = load_dout(q_at + start, 0u);
+      dout_upper = load_dout(q_at + start, 4u);
+    }
     let range = ranges_N4[n];
-    if ((m < range.x || m >= range.y) && (m < range.z || m >= range.w)) {
-      continue;
-    }
-    for (var h = first_head; h < first_head + group_heads; h++) {
-      let nh = n * params.heads + h;
-      let q_at = nh * QUADS;
-      var q_low = load_q(q_at, 0u);
-      var dout_low = load_dout(q_at, 0u);
-      var score = products(q_low, k_low);
-      var dp = products(dout_low, v_low);
-      var q_upper = mat4x4f();
-      var dout_upper = mat4x4f();
-      if (QUADS > 4u) {
-        q_upper = load_q(q_at, 4u);
-        dout_upper = load_dout(q_at, 4u);
-        score += products(q_upper, k_upper);
-        dp += products(dout_upper, v_upper);
-      }
-      if (QUADS > 8u) {
-        for (var e = 8u; e < params.quads; e++) {
-          score += q_NHE[q_at + e] * k_MKE[at + e];
-          dp += dout_NHE[q_at + e] * v_MKE[at + e];
-        }
-        q_low = load_q(q_at + start, 0u);
-        q_upper = load_q(q_at + start, 4u);
-        dout_low = load_dout(q_at + start, 0u);
-        dout_upper = load_dout(q_at + start, 4u);
-      }
-      let stats = stats_NH[nh];
-      let p = exp((score.x + score.y + score.z + score.w) * params.scale - stats.x);
-      let dscore = p * (dp.x + dp.y + dp.z + dp.w - stats.y) * params.scale;
-      dk_low += dscore * q_low;
-      dv_low += p * dout_low;
-      dk_upper += dscore * q_upper;
-      dv_upper += p * dout_upper;
-    }
+    let seen = (m >= range.x && m < range.y) || (m >= range.z && m < range.w);
+    let stats = stats_NH[nh];
+    let p = select(0.0, exp((score.x + score.y + score.z + score.w) * params.scale - stats.x), seen);
+    let dscore = p * (dp.x + dp.y + dp.z + dp.w - stats.y) * params.scale;
+    dk_low += dscore * q_low;
+    dv_low += p * dout_low;
+    dk_upper += dscore * q_upper;
+    dv_upper += p * dout_upper;
   }
   store(at, start, own, dk_low, dv_low);
   store(at, start + 4u, own, dk_upper, dv_upper);

@@ -82,20 +82,16 @@ struct Head {
 
 fn absorb(head: ptr<function, Head>, lanes: vec4f, v_low: mat4x4f, v_upper: mat4x4f) {
   let score = (lanes.x + lanes.y + lanes.z + lanes.w) * params.scale;
-  if (score > (*head).high) {
-    let shrink = exp((*head).high - score);
-    (*head).high = score;
-    (*head).sum *= shrink;
-    (*head).low *= shrink;
-    if (QUADS > 4u) {
-      (*head).upper *= shrink;
-    }
-  }
-  let p = exp(score - (*head).high);
-  (*head).sum += p;
-  (*head).low += p * v_low;
+  // One exponential, of the lower of score and high by the higher: a branch would cost more than the products.
+  let rise = score - (*head).high;
+  let ratio = exp(-abs(rise));
+  let shrink = select(1.0, ratio, rise > 0.0);
+  let p = select(ratio, 1.0, rise > 0.0);
+  (*head).high = max((*head).high, score);
+  (*head).sum = (*head).sum * shrink + p;
+  (*head).low = (*head).low * shrink + p * v_low;
   if (QUADS > 4u) {
-    (*head).upper += p * v_upper;
+    (*head).upper = (*head).upper * shrink + p * v_upper;
   }
 }
 
