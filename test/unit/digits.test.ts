@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawQuestion } from '../../scripts/digit-questions.ts';
+import { drawQuestion, type DigitQuestion } from '../../scripts/digit-questions.ts';
 import { DIGIT_SIZE, loadDigits, makeDigits, splitDigits } from '../../scripts/make-digits.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { loadRows } from '../../src/data/formats.ts';
@@ -33,7 +33,7 @@ describe('digit questions', () => {
   it('have answers that follow from the digits and the words', () => {
     for (const question of questions) {
       expect(question).toHaveProperty('answer', solve(question.problem, question.digits));
-      expect(question.reasoning).toContain(question.digits.join(question.kind === 'sum' ? '+' : ','));
+      expect(question.reasoning).toBe(reason(question));
     }
   });
 
@@ -41,12 +41,12 @@ describe('digit questions', () => {
     const counts = new Map<string, number>();
     for (const { answer } of questions) counts.set(answer, (counts.get(answer) ?? 0) + 1);
     expect(Math.max(...counts.values()) / questions.length).toBeLessThan(CONSTANT_GUESS_LIMIT);
-    expect(counts.size).toBe(22); // 0 to 18, A, B, C
+    expect(counts.size).toBe(21); // 0 to 18, A, B
   });
 
   it('stay short', () => {
     for (const { problem } of questions) {
-      expect(problem.replace(/ \(A\).*/, '').split(' ').length).toBeLessThanOrEqual(12);
+      expect(problem.split(' ').length).toBeLessThanOrEqual(12);
     }
   });
 });
@@ -68,7 +68,9 @@ describe('digit files', () => {
       expect(made.length).toBe(count);
       for (const row of made) {
         const { width, height } = await sharp(path.join(folder, row.image_path)).metadata();
-        expect([width, height]).toEqual([DIGIT_SIZE * digitsOf(row).length, DIGIT_SIZE]);
+        expect(height).toBe(DIGIT_SIZE);
+        expect([2 * DIGIT_SIZE, 3 * DIGIT_SIZE]).toContain(width);
+        expect(row.problem.endsWith('\n<image>')).toBe(true);
       }
     }
   });
@@ -79,7 +81,11 @@ describe('digit files', () => {
     );
     for (const row of rows['heldout'] ?? []) {
       const tiles = await cutDigits(path.join(folder, row.image_path));
-      expect(tiles.map((tile) => labels.get(tile))).toEqual(digitsOf(row));
+      const shown = tiles.map((tile) => labels.get(tile) ?? Number.NaN);
+      const counted =
+        row.category === 'count' ? shown.filter((digit) => isCounted(row.problem, digit)) : shown;
+      expect(row.refined_cot === 'none' ? [] : digitsOf(row)).toEqual(counted);
+      expect(solve(row.problem.replace('\n<image>', ''), shown)).toBe(row.answer);
     }
   });
 
@@ -159,29 +165,32 @@ describe('digit files', () => {
 
 /** The answer worked out from the question's words, independently of how the question was made. */
 function solve(problem: string, digits: readonly number[]): string {
-  const value = solveValue(problem.replace(/ \(A\).*/, ''), digits);
-  if (!problem.includes('(A)')) return String(value);
-  const option = [...problem.matchAll(/\(([A-C])\) (\d+)/g)].find((match) => Number(match[2]) === value);
-  return option?.[1] ?? 'no option';
+  const [left = Number.NaN, right = Number.NaN] = digits;
+  if (/sum|total|add|together/i.test(problem)) return String(digits.reduce((a, b) => a + b, 0));
+  if (/largest|biggest/.test(problem)) return String(Math.max(...digits));
+  if (problem === 'Which digit is larger? (A) left (B) right') return left > right ? 'A' : 'B';
+  if (problem === 'Which digit is smaller? (A) left (B) right') return left < right ? 'A' : 'B';
+  return String(digits.filter((digit) => isCounted(problem, digit)).length);
 }
 
-function solveValue(problem: string, digits: readonly number[]): number {
-  if (/sum|total|add|together/i.test(problem)) return digits.reduce((a, b) => a + b, 0);
-  if (/largest|biggest/.test(problem)) return Math.max(...digits);
-  if (/smallest|least/.test(problem)) return Math.min(...digits);
-  if (problem.includes('even')) return digits.filter((d) => d % 2 === 0).length;
-  if (problem.includes('odd')) return digits.filter((d) => d % 2 === 1).length;
-  const threshold = Number(/\d/.exec(problem)?.[0]);
-  if (problem.includes('greater than')) return digits.filter((d) => d > threshold).length;
-  if (problem.includes('less than')) return digits.filter((d) => d < threshold).length;
+function isCounted(problem: string, digit: number): boolean {
+  if (problem.includes('even')) return digit % 2 === 0;
+  if (problem.includes('odd')) return digit % 2 === 1;
+  if (problem.includes('greater than 5')) return digit > 5;
   throw new Error(`a question of no known kind: ${problem}`);
 }
 
+function reason({ kind, problem, digits }: DigitQuestion): string {
+  const [left = Number.NaN, right = Number.NaN] = digits;
+  if (kind === 'sum') return `${left}+${right}`;
+  if (kind === 'largest') return digits.join(',');
+  if (kind === 'choice') return left > right ? `${left}>${right}` : `${left}<${right}`;
+  return digits.filter((digit) => isCounted(problem, digit)).join('&') || 'none';
+}
+
+/** The digits that a row's reasoning names in their order; a count names only some of them. */
 function digitsOf(row: DigitRow): number[] {
-  return row.refined_cot
-    .replace(/[:=].*/, '')
-    .split(/[+,]/)
-    .map(Number);
+  return row.refined_cot.split(/[+,<>&]/).map(Number);
 }
 
 async function readRows(file: string): Promise<DigitRow[]> {

@@ -7,9 +7,13 @@ import { WETHINK_SYSTEM_PROMPT } from '../../src/config/system-prompt.ts';
 
 const modelUrl = new URL('../../checkpoints/mini/', import.meta.url);
 
+const partSchema = z.union([
+  z.object({ type: z.literal('text'), text: z.string() }),
+  z.object({ type: z.literal('image') }),
+]);
 const goldenSchema = z.object({
   texts: z.array(z.object({ text: z.string(), ids: z.array(z.int()) })),
-  chats: z.array(z.object({ problem: z.string(), text: z.string(), ids: z.array(z.int()) })),
+  chats: z.array(z.object({ content: z.array(partSchema), text: z.string(), ids: z.array(z.int()) })),
   decoded: z.array(z.string()),
 });
 // Made by scripts/mini/dump_tokens.py with Python transformers.
@@ -32,10 +36,10 @@ describe(`the tokenizer in ${fileURLToPath(modelUrl)}`, () => {
     const template = z
       .object({ chat_template: z.string() })
       .parse(await readJson(new URL('chat_template.json', modelUrl))).chat_template;
-    for (const { problem, text, ids } of golden.chats) {
+    for (const { content, text, ids } of golden.chats) {
       const chat = [
         { role: 'system', content: WETHINK_SYSTEM_PROMPT },
-        { role: 'user', content: [{ type: 'image' }, { type: 'text', text: problem }] },
+        { role: 'user', content },
       ];
       const options = { chat_template: template, add_generation_prompt: true, tokenize: false } as const;
       expect(tokenizer.apply_chat_template(chat, options)).toBe(text);
