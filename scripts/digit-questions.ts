@@ -10,7 +10,7 @@
 import type { RandomStream } from '../src/util/random.ts';
 
 /** What a question asks for; it is the `category` of its row. */
-export type QuestionKind = 'sum' | 'largest' | 'count' | 'choice';
+type QuestionKind = 'sum' | 'largest' | 'count' | 'choice';
 
 export interface DigitQuestion {
   kind: QuestionKind;

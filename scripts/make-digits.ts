@@ -18,7 +18,7 @@ import { ConfigError, DataError } from '../src/util/errors.ts';
 import { RandomStream } from '../src/util/random.ts';
 import { drawQuestion, type DigitQuestion } from './digit-questions.ts';
 
-export const SPLITS = ['heldout', 'sft', 'rl'] as const;
+const SPLITS = ['heldout', 'sft', 'rl'] as const;
 export type Split = (typeof SPLITS)[number];
 
 export interface MakeDigitsOptions {
@@ -27,7 +27,7 @@ export interface MakeDigitsOptions {
   rows?: Partial<Record<Split, number>>;
 }
 
-export const DEFAULT_ROWS: Record<Split, number> = { heldout: 512, sft: 6000, rl: 2400 };
+const DEFAULT_ROWS: Record<Split, number> = { heldout: 512, sft: 6000, rl: 2400 };
 
 /** Side of a digit image in pixels. */
 export const DIGIT_SIZE = 28;

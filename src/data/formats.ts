@@ -14,7 +14,7 @@ export type FormatOptions = Pick<
   'prompt_key' | 'answer_key' | 'image_key' | 'image_dir' | 'max_bad_fraction'
 >;
 
-export interface RowProblem {
+interface RowProblem {
   file: string;
   line: number;
   message: string;

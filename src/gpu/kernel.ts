@@ -9,9 +9,9 @@ import { GpuError, ShapeError } from '../util/errors.ts';
 
 const KERNEL_ROOT = new URL('../../kernels/', import.meta.url);
 
-export type ScalarType = 'u32' | 'i32' | 'f32';
+type ScalarType = 'u32' | 'i32' | 'f32';
 
-export interface KernelBinding {
+interface KernelBinding {
   index: number;
   name: string;
   access: 'read' | 'read_write';

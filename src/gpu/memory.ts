@@ -1,5 +1,5 @@
 /**
- * GPU memory: every buffer of the program is counted here under a purpose, against one budget, so that
+ * GPU memory: every buffer of tensors is counted here under a purpose (not parameters and read-backs, which are small), against one budget, so that
  * running out is an error with names instead of a driver's silence (software drivers "allocate" anything).
  */
 import { GpuError } from '../util/errors.ts';

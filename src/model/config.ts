@@ -128,6 +128,19 @@ export function parseArchitecture(json: JsonObject, where: string): ModelArchite
     0, where, 'num_attention_heads a multiple of num_key_value_heads', `${text.num_attention_heads} and ${text.num_key_value_heads}`);
   require(vision.out_hidden_size ===
     text.hidden_size, where, `out_hidden_size ${text.hidden_size}`, `${vision.out_hidden_size}`);
+  const visionHeadDim = vision.hidden_size / vision.num_heads;
+  require(visionHeadDim % 4 ===
+    0, where, 'a vision head dimension that is a multiple of 4', `${visionHeadDim}`);
+  for (const [name, width] of [
+    ['hidden_size', text.hidden_size],
+    ['intermediate_size', text.intermediate_size],
+    ['vision_config.intermediate_size', vision.intermediate_size],
+  ] as const) {
+    require(width % 4 === 0, where, `${name} a multiple of 4`, `${width}`);
+  }
+  const unitPixels = vision.spatial_merge_size * vision.patch_size;
+  require(vision.window_size >=
+    unitPixels, where, `window_size of at least ${unitPixels}`, `${vision.window_size}`);
   const channels = vision.in_channels ?? vision.in_chans ?? 3;
   const imageToken = json['image_token_id'];
   require(Number.isInteger(imageToken), where, 'an image_token_id', String(imageToken));
@@ -151,7 +164,7 @@ export function parseArchitecture(json: JsonObject, where: string): ModelArchite
       depth: vision.depth,
       hidden: vision.hidden_size,
       heads: vision.num_heads,
-      headDim: vision.hidden_size / vision.num_heads,
+      headDim: visionHeadDim,
       intermediate: vision.intermediate_size,
       outHidden: vision.out_hidden_size,
       patchValues: channels * vision.temporal_patch_size * vision.patch_size ** 2,

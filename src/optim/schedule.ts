@@ -1,4 +1,7 @@
-/** Learning rate by update, as transformers' schedulers of the same names. */
+/**
+ * Learning rate by update. The schedules have the names and the course of transformers', but the warm-up starts
+ * at 1 / warmup_steps instead of 0, so that no update is in vain.
+ */
 import type { OptimConfig } from '../config/schema.ts';
 
 /**

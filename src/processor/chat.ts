@@ -5,7 +5,7 @@ import { z } from 'zod';
 import { CheckpointError, DataError } from '../util/errors.ts';
 import { missingFile, readModelJson, readModelText } from './model-file.ts';
 
-export type ChatRole = 'system' | 'user' | 'assistant';
+type ChatRole = 'system' | 'user' | 'assistant';
 
 /** A piece of a message. Video is known only so that it can be refused by name. */
 export type ChatPart = { type: 'text'; text: string } | { type: 'image' } | { type: 'video' };

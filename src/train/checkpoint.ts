@@ -34,9 +34,11 @@ const stateSchema = z.strictObject({
 
 export type TrainerState = z.infer<typeof stateSchema>;
 
-/** What may change between a checkpoint and its continuation without changing a number. */
+/** What may change between a checkpoint and its continuation without changing the run's course. */
 const SAFE_TO_CHANGE =
-  /^trainer\.(max_steps|total_epochs|val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
+  /^trainer\.(val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
+
+const LENGTH_KEYS = ['trainer.max_steps', 'trainer.total_epochs'];
 
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const STATE_FILE = 'state.json';
@@ -116,7 +118,11 @@ async function refuseChanges(config: Config, folder: string): Promise<void> {
   const file = join(folder, 'config.yaml');
   if (!existsSync(file)) return;
   const before = parseConfig(await readFile(file, 'utf8'), file);
-  const changed = changedKeys(before, config).filter((key) => !SAFE_TO_CHANGE.test(key));
+  // A schedule that decays depends on the length of the run.
+  const mayChangeLength = config.optim.lr_scheduler_type === 'constant';
+  const changed = changedKeys(before, config).filter(
+    (key) => !SAFE_TO_CHANGE.test(key) && !(mayChangeLength && LENGTH_KEYS.includes(key)),
+  );
   if (changed.length > 0) {
     throw new ConfigError({
       where: file,

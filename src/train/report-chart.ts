@@ -8,7 +8,7 @@ export interface ChartPoint {
   y: number;
 }
 
-export interface ChartSeries {
+interface ChartSeries {
   name: string;
   /** In ascending order of x; each value finite. */
   points: readonly ChartPoint[];

@@ -16,7 +16,7 @@ import { Stopwatch } from './stopwatch.ts';
 import { validate } from './validate.ts';
 
 /** The response that a row teaches, in the format that the reward asks for. */
-export function targetText({ refinedCot, answer }: Row): string {
+function targetText({ refinedCot, answer }: Row): string {
   return `<think>${refinedCot}</think><answer>${answer}</answer>`;
 }
 

@@ -52,7 +52,7 @@ const { images: grids, cases: caseImages } = readJson<{
 
 export const caseNames = Object.keys(caseImages);
 
-export async function promptOf(tokens: Int32Array, images: readonly string[]): Promise<Prompt> {
+async function promptOf(tokens: Int32Array, images: readonly string[]): Promise<Prompt> {
   const own = images.map((image) => grids[image]!.grid_thw);
   return {
     text: '',
