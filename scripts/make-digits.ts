@@ -4,7 +4,7 @@
  *
  *   node scripts/make-digits.ts [--out data/digits] [--seed 1] [--sft 6000] [--rl 2400] [--heldout 512]
  *
- * Each split draws on its own digit images: 200 of each digit for `heldout` (validation only), 200 for `sft`
+ * Each split draws on its own digit images: 200 of each digit for `heldout` (validation only), 40 for `sft`
  * (supervised warm-up), all others for `rl`. The same seed makes the same files.
  */
 
@@ -32,7 +32,10 @@ const DEFAULT_ROWS: Record<Split, number> = { heldout: 512, sft: 6000, rl: 2400 
 /** Side of a digit image in pixels. */
 export const DIGIT_SIZE = 28;
 const DIGIT_PIXELS = DIGIT_SIZE * DIGIT_SIZE;
-const POOL_SIZE = 200;
+const HELDOUT_IMAGES = 200;
+// So few that the warm-up teaches the form of an answer better than the digits: reinforcement learning, which
+// sees thousands of other images, then has something left to teach.
+const SFT_IMAGES = 40;
 // Grey of the ground, like chalk on slate. Normalised as Qwen2.5-VL does it the pixels then have a mean near
 // zero; on black the ground drowns the strokes and a small vision tower learns several times slower.
 const GROUND = 96;
@@ -97,9 +100,9 @@ export function splitDigits(digits: readonly DigitImages[], seed: number): Recor
     new RandomStream(seed, 'digit-images', digit).shuffle(images),
   );
   return {
-    heldout: shuffled.map((images) => images.slice(0, POOL_SIZE)),
-    sft: shuffled.map((images) => images.slice(POOL_SIZE, 2 * POOL_SIZE)),
-    rl: shuffled.map((images) => images.slice(2 * POOL_SIZE)),
+    heldout: shuffled.map((images) => images.slice(0, HELDOUT_IMAGES)),
+    sft: shuffled.map((images) => images.slice(HELDOUT_IMAGES, HELDOUT_IMAGES + SFT_IMAGES)),
+    rl: shuffled.map((images) => images.slice(HELDOUT_IMAGES + SFT_IMAGES)),
   };
 }
 
