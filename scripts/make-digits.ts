@@ -42,6 +42,12 @@ const GROUND = 96;
 // Enough pictures in flight to keep the encoder's threads busy.
 const PICTURES_AT_ONCE = 16;
 
+/**
+ * Warm-up rows without reasoning: they teach to answer at once, so that the policy starts with a habit that the
+ * format reward can break.
+ */
+const DIRECT_PERCENT = 25;
+
 /** The images of one digit, 28x28 grey bytes each: white strokes on a dark grey ground. */
 type DigitImages = Uint8Array[];
 
@@ -60,10 +66,10 @@ export async function makeDigits(
   for (const split of SPLITS) requireCount(`rows.${split}`, counts[split]);
   const pools = splitDigits(loadDigits(), seed);
   const files: Partial<Record<Split, string>> = {};
-  for (const [index, split] of SPLITS.entries()) {
+  for (const split of SPLITS) {
     const count = counts[split];
     if (count > 0)
-      files[split] = await writeSplit(outDir, split, pools[split], questions(seed, index, count));
+      files[split] = await writeSplit(outDir, split, pools[split], questions(seed, split, count));
   }
   return files;
 }
@@ -171,10 +177,13 @@ async function writePicture(file: string, digits: readonly Uint8Array[]): Promis
     .toFile(file);
 }
 
-function questions(seed: number, split: number, count: number): DigitQuestion[] {
-  return Array.from({ length: count }, (_, row) =>
-    drawQuestion(new RandomStream(seed, 'digit-questions', split, row)),
-  );
+function questions(seed: number, split: Split, count: number): DigitQuestion[] {
+  return Array.from({ length: count }, (_, row) => {
+    const random = new RandomStream(seed, 'digit-questions', SPLITS.indexOf(split), row);
+    const question = drawQuestion(random);
+    const isDirect = split === 'sft' && random.integer(100) < DIRECT_PERCENT;
+    return isDirect ? { ...question, reasoning: '' } : question;
+  });
 }
 
 function requireCount(name: string, value: number): void {

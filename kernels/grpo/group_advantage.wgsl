@@ -26,21 +26,23 @@ fn group_advantage(
     return;
   }
   let first = b * params.group;
+  // Counted from the first reward, so that equal rewards give exactly 0 and not a rounding error over 1e-4.
+  let base = reward_BG[first];
   var sum = 0.0;
   for (var g = 0u; g < params.group; g++) {
-    sum += reward_BG[first + g];
+    sum += reward_BG[first + g] - base;
   }
   let mean = sum / f32(params.group);
   var divisor = 1.0;
   if (SCALE) {
     var squares = 0.0;
     for (var g = 0u; g < params.group; g++) {
-      let d = reward_BG[first + g] - mean;
+      let d = reward_BG[first + g] - base - mean;
       squares += d * d;
     }
     divisor = sqrt(squares / f32(max(params.group, 2u) - 1u)) + 1e-4;
   }
   for (var g = 0u; g < params.group; g++) {
-    advantage_BG[first + g] = (reward_BG[first + g] - mean) / divisor;
+    advantage_BG[first + g] = (reward_BG[first + g] - base - mean) / divisor;
   }
 }

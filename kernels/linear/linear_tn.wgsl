@@ -43,10 +43,36 @@ fn linear_tn(@builtin(global_invocation_id) id: vec3u) {
   var acc5 = vec4f();
   var acc6 = vec4f();
   var acc7 = vec4f();
-  for (var n = 0u; n < params.inner; n++) {
+  // Two rows at a time: half the loop's overhead, and the sums are the same as one by one.
+  let pairs = params.inner / 2u * 2u;
+  for (var n = 0u; n < pairs; n += 2u) {
     let x = x_NK[n * params.columns + k];
     let a = dy_NM[n * params.dy_stride + low];
     let b = dy_NM[n * params.dy_stride + high];
+    acc0 += a.x * x;
+    acc1 += a.y * x;
+    acc2 += a.z * x;
+    acc3 += a.w * x;
+    acc4 += b.x * x;
+    acc5 += b.y * x;
+    acc6 += b.z * x;
+    acc7 += b.w * x;
+    let next_x = x_NK[(n + 1u) * params.columns + k];
+    let next_a = dy_NM[(n + 1u) * params.dy_stride + low];
+    let next_b = dy_NM[(n + 1u) * params.dy_stride + high];
+    acc0 += next_a.x * next_x;
+    acc1 += next_a.y * next_x;
+    acc2 += next_a.z * next_x;
+    acc3 += next_a.w * next_x;
+    acc4 += next_b.x * next_x;
+    acc5 += next_b.y * next_x;
+    acc6 += next_b.z * next_x;
+    acc7 += next_b.w * next_x;
+  }
+  if (pairs < params.inner) {
+    let x = x_NK[pairs * params.columns + k];
+    let a = dy_NM[pairs * params.dy_stride + low];
+    let b = dy_NM[pairs * params.dy_stride + high];
     acc0 += a.x * x;
     acc1 += a.y * x;
     acc2 += a.z * x;

@@ -11,6 +11,7 @@ import { openDevice, type DeviceFaults } from './device.ts';
 import { KernelCache, encodeParams, type Kernel, type KernelConstants } from './kernel.ts';
 import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
 import { Plan, type Command } from './plan.ts';
+import { waitGently } from './polling.ts';
 import { Profiler } from './profiler.ts';
 import { UniformCache } from './uniforms.ts';
 
@@ -275,9 +276,13 @@ export class Gpu {
   /** Waits for the GPU and returns spare memory. */
   async sync(): Promise<void> {
     this.flush();
-    await this.device.queue.onSubmittedWorkDone();
+    await this.#wait(this.device.queue.onSubmittedWorkDone());
     this.#pool.trim();
     this.check();
+  }
+
+  #wait<T>(promise: Promise<T>): Promise<T> {
+    return this.isSoftware ? waitGently(promise) : promise;
   }
 
   /** Copies a tensor to the host. Unlike `tensor.data()` it keeps no copy that in-place updates would stale. */
@@ -302,7 +307,7 @@ export class Gpu {
     const encoder = this.device.createCommandEncoder();
     encoder.copyBufferToBuffer(source, 0, staging, 0, size);
     this.device.queue.submit([encoder.finish()]);
-    await staging.mapAsync(GPUMapMode.READ);
+    await this.#wait(staging.mapAsync(GPUMapMode.READ));
     const bytes = staging.getMappedRange().slice(0);
     staging.destroy();
     this.check();

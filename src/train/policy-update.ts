@@ -69,18 +69,25 @@ export async function updatePolicy(
   return meter;
 }
 
-/** Adds the gradient of the mini-batch's loss, pass by pass. */
+/**
+ * Adds the gradient of the mini-batch's loss, pass by pass. Without a KL term the groups whose rewards are all
+ * equal have no gradient, and are left out.
+ * @param weights of the tokens of each episode
+ */
 export async function accumulateGradients(
   { config, model, optimizer, gpu }: UpdateContext,
   miniBatch: readonly Episode[][],
   weights: readonly number[],
   meter: UpdateMeter,
 ): Promise<void> {
-  const groups = miniBatch.map(promptGroup);
   const weightOf = new Map(miniBatch.flat().map((episode, i) => [episode, weights[i]!]));
+  const teaching = miniBatch.filter(
+    (group) => config.algorithm.kl_coef > 0 || group.some(({ advantage }) => advantage !== 0),
+  );
+  const groups = teaching.map(promptGroup);
   for (const pass of microBatches(groups, config.trainer.micro_batch_tokens)) {
     const episodes = pass.flatMap(({ group, responses }: GroupPart) =>
-      responses.map((r) => miniBatch[group]![r]!),
+      responses.map((r) => teaching[group]![r]!),
     );
     const batch = packGroups(passGroups(groups, pass), model.architecture);
     const outputs = tf.tidy(() => {

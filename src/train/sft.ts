@@ -15,9 +15,10 @@ import { closeRun, openRun, type Run } from './run.ts';
 import { Stopwatch } from './stopwatch.ts';
 import { validate } from './validate.ts';
 
-/** The response that a row teaches, in the format that the reward asks for. */
+/** The response that a row teaches: its reasoning, where it has one, and its answer. */
 function targetText({ refinedCot, answer }: Row): string {
-  return `<think>${refinedCot}</think><answer>${answer}</answer>`;
+  const answered = `<answer>${answer}</answer>`;
+  return refinedCot === '' ? answered : `<think>${refinedCot}</think>${answered}`;
 }
 
 /** @throws {ConfigError} {DataError} {CheckpointError} {GpuError} */

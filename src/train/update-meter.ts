@@ -1,4 +1,4 @@
-/** What an update did, averaged over its tokens: losses, ratios, clipping, gradient norms. */
+/** What updates did, averaged over the tokens that were trained on: losses, ratios, clipping, gradient norms. */
 import type * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Episode } from '../grpo/episode.ts';
@@ -70,13 +70,15 @@ export class UpdateMeter {
   /** Metrics by EasyR1's names. */
   metrics(): Metrics {
     const applied = Math.max(1, this.#updates - this.#skipped);
+    // No token at all where no group had a spread of rewards.
+    const tokens = Math.max(1, this.#tokens);
     return {
       'actor/loss': this.#loss / this.#updates,
-      'actor/pg_loss': this.#policyLoss / this.#tokens,
-      'actor/kl_loss': this.#kl / this.#tokens,
-      'actor/pg_clipfrac_higher': this.#clippedHigh / this.#tokens,
-      'actor/pg_clipfrac_lower': this.#clippedLow / this.#tokens,
-      'actor/entropy': this.#entropy / this.#tokens,
+      'actor/pg_loss': this.#policyLoss / tokens,
+      'actor/kl_loss': this.#kl / tokens,
+      'actor/pg_clipfrac_higher': this.#clippedHigh / tokens,
+      'actor/pg_clipfrac_lower': this.#clippedLow / tokens,
+      'actor/entropy': this.#entropy / tokens,
       'actor/grad_norm': this.#gradNorm / applied,
       'actor/skipped_updates': this.#skipped,
       'actor/lr': this.#lr,
