@@ -10,8 +10,8 @@
 // inverse_M2  i32 read        [M, 2], rows of q
 // dout_NHE    f32 read        [N, H * E]
 // stats_NH    f32 read        [N, H] pairs: lse and delta = dout . out
-// dk_MKE      f32 read_write  [M, K * E]
-// dv_MKE      f32 read_write  [M, K * E]
+// dkv_M2KE    f32 read_write  [M, 2, K * E]: dk and dv of a row side by side, as WebGPU promises 8 storage
+//                             buffers and no more
 // grid        gridFor(M * K * ceil(E / 32), 64): one thread per key row, key head and slice of 32 values of it
 // Accumulates in f32 in the order of n, then h: deterministic. Tolerance 5e-6.
 // A thread keeps 32 values in two 4 x 4 matrices, as drivers for CPUs keep indexed arrays in memory, and reads
@@ -34,8 +34,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> inverse_M2: array<vec2i>;
 @group(0) @binding(6) var<storage, read> dout_NHE: array<vec4f>;
 @group(0) @binding(7) var<storage, read> stats_NH: array<vec2f>;
-@group(0) @binding(8) var<storage, read_write> dk_MKE: array<vec4f>;
-@group(0) @binding(9) var<storage, read_write> dv_MKE: array<vec4f>;
+@group(0) @binding(8) var<storage, read_write> dkv_M2KE: array<vec4f>;
 
 // Quad e of a head of less than 32 values; past its end the last one.
 fn clamped(e: u32) -> u32 {
@@ -84,12 +83,14 @@ fn products(a: mat4x4f, b: mat4x4f) -> vec4f {
   return a[0] * b[0] + a[1] * b[1] + a[2] * b[2] + a[3] * b[3];
 }
 
-// Stores quads own to QUADS of what starts at quad `start`.
-fn store(at: u32, start: u32, own: u32, dk: mat4x4f, dv: mat4x4f) {
+// Stores quads own to QUADS of what starts at quad `start` of head g in row m.
+fn store(m: u32, g: u32, start: u32, own: u32, dk: mat4x4f, dv: mat4x4f) {
+  let width = params.kv_heads * QUADS;
+  let at = m * 2u * width + g * QUADS;
   for (var j = 0u; j < 4u; j++) {
     if (start + j >= own && start + j < QUADS) {
-      dk_MKE[at + start + j] = dk[j];
-      dv_MKE[at + start + j] = dv[j];
+      dkv_M2KE[at + start + j] = dk[j];
+      dkv_M2KE[at + width + start + j] = dv[j];
     }
   }
 }
@@ -150,6 +151,6 @@ fn attention_bwd_kv(@builtin(global_invocation_id) id: vec3u, @builtin(num_workg
     dk_upper += dscore * q_upper;
     dv_upper += p * dout_upper;
   }
-  store(at, start, own, dk_low, dv_low);
-  store(at, start + 4u, own, dk_upper, dv_upper);
+  store(u32(m), kv_head, start, own, dk_low, dv_low);
+  store(u32(m), kv_head, start + 4u, own, dk_upper, dv_upper);
 }

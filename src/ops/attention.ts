@@ -7,6 +7,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu, gridFor, type Dispatch } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { launchSplit } from './split.ts';
 
 /** Values of a head that a thread of the kernels keeps. */
 const SLICE_DIM = 32;
@@ -101,18 +102,20 @@ const attentionOp = defineOp<Input, Attrs>({
       stats_NH: stats,
     };
     // All three at once, outside the thunks: one kernel makes two of them.
-    const [dq, dk, dv] = [gpu.empty(q!.shape), gpu.empty(k!.shape), gpu.empty(v!.shape)];
+    const dq = gpu.empty(q!.shape);
+    const dkv = gpu.empty([keyRows, 2 * kvHeads * headDim]);
     gpu.dispatch('attention/attention_bwd_q', {
       operands: { ...operands, dq_NHE: dq },
       ...queryLaunch(rows, attrs),
     });
     gpu.dispatch('attention/attention_bwd_kv', {
-      operands: { ...operands, inverse_M2: inverse!, dk_MKE: dk, dv_MKE: dv },
+      operands: { ...operands, inverse_M2: inverse!, dkv_M2KE: dkv },
       params: { rows: keyRows, heads, kv_heads: kvHeads, quads, scale },
       constants,
       grid: gridFor(keyRows * kvHeads * Math.ceil(headDim / SLICE_DIM), 64),
     });
-    gpu.release(stats);
+    const [dk, dv] = launchSplit(dkv, 2) as [tf.TensorInfo, tf.TensorInfo];
+    for (const scratch of [stats, dkv]) gpu.release(scratch);
     const [dQ, dK, dV] = [asTensor(dq), asTensor(dk), asTensor(dv)];
     return { q: () => dQ, k: () => dK, v: () => dV };
   },

@@ -15,17 +15,20 @@ function launchPart(whole: tf.TensorInfo, part: tf.TensorInfo, offset: number, i
   });
 }
 
+/** Launches the cut of x_NM into equal parts of its columns. */
+export function launchSplit(x: tf.TensorInfo, parts: number): tf.TensorInfo[] {
+  const [rows, columns] = x.shape as [number, number];
+  const width = columns / parts;
+  return Array.from({ length: parts }, (_, i) => {
+    const part = currentGpu().empty([rows, width]);
+    launchPart(x, part, i * width, false);
+    return part;
+  });
+}
+
 const splitOp = defineOp<'x', { parts: number }>({
   name: 'WethinkSplitColumns',
-  forward({ x }, { parts }) {
-    const [rows, columns] = x.shape as [number, number];
-    const width = columns / parts;
-    return Array.from({ length: parts }, (_, i) => {
-      const part = currentGpu().empty([rows, width]);
-      launchPart(x, part, i * width, false);
-      return part;
-    });
-  },
+  forward: ({ x }, { parts }) => launchSplit(x, parts),
   gradient: (dys) => ({
     x: () => {
       const [rows, width] = dys[0]!.shape as [number, number];
