@@ -11,7 +11,8 @@ let immediate: typeof globalThis.setImmediate | undefined;
 export async function waitGently<T>(promise: Promise<T>): Promise<T> {
   if (waits === 0) {
     immediate = globalThis.setImmediate;
-    const byTimer = (callback: (...args: unknown[]) => void, ...args: unknown[]) => setTimeout(callback, 1, ...args);
+    const byTimer = (callback: (...args: unknown[]) => void, ...args: unknown[]) =>
+      setTimeout(callback, 1, ...args);
     globalThis.setImmediate = byTimer as unknown as typeof globalThis.setImmediate;
   }
   waits += 1;

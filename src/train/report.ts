@@ -31,7 +31,7 @@ const MIN_SHOWN_WIDTH = 168;
 const DETAILS: readonly [metric: string, title: string][] = [
   ['actor/grad_norm', 'Gradient norm before clipping'],
   ['response_length/mean', 'Mean length of a response (tokens)'],
-  ['actor/entropy_loss', 'Mean surprise of a sampled token (nats)'],
+  ['actor/entropy', 'Entropy of the policy (nats a token)'],
   ['actor/kl_loss', 'KL to the reference policy (nats a token)'],
   ['timing_s/step', 'Time of a step (s)'],
 ];
@@ -70,7 +70,7 @@ export async function writeCurveSvg(metrics: readonly StepMetrics[], outFile: st
 }
 
 function curveChart(metrics: readonly StepMetrics[]): Chart {
-  const reward = metricPoints(metrics, 'reward/overall/mean');
+  const reward = metricPoints(metrics, 'reward/overall');
   return {
     title: 'Mean reward of sampled responses and held-out accuracy',
     xLabel: 'step',
@@ -78,14 +78,19 @@ function curveChart(metrics: readonly StepMetrics[]): Chart {
     series: [
       { name: 'reward', points: reward, style: 'faint', color: 0 },
       { name: `reward, mean of ${WINDOW} steps`, points: smooth(reward, WINDOW), style: 'line', color: 0 },
-      { name: 'held-out accuracy', points: metricPoints(metrics, 'val/accuracy'), style: 'dots', color: 1 },
+      {
+        name: 'held-out accuracy',
+        points: metricPoints(metrics, 'val/accuracy_reward'),
+        style: 'dots',
+        color: 1,
+      },
     ],
   };
 }
 
 function rewardChart(metrics: readonly StepMetrics[]): Chart {
-  const overall = metricPoints(metrics, 'reward/overall/mean');
-  const format = smooth(metricPoints(metrics, 'reward/format/mean'), WINDOW);
+  const overall = metricPoints(metrics, 'reward/overall');
+  const format = smooth(metricPoints(metrics, 'reward/format'), WINDOW);
   return {
     title: 'Mean reward of sampled responses',
     xLabel: 'step',
@@ -99,7 +104,7 @@ function rewardChart(metrics: readonly StepMetrics[]): Chart {
 }
 
 function accuracyChart(metrics: readonly StepMetrics[]): Chart {
-  const sampled = metricPoints(metrics, 'reward/accuracy/mean');
+  const sampled = metricPoints(metrics, 'reward/accuracy');
   return {
     title: 'Accuracy: sampled on training rows, greedy on held-out rows',
     xLabel: 'step',
@@ -107,14 +112,14 @@ function accuracyChart(metrics: readonly StepMetrics[]): Chart {
     series: [
       { name: 'sampled', points: sampled, style: 'faint', color: 3 },
       { name: `sampled, mean of ${WINDOW} steps`, points: smooth(sampled, WINDOW), style: 'line', color: 3 },
-      { name: 'held-out', points: metricPoints(metrics, 'val/accuracy'), style: 'dots', color: 1 },
+      { name: 'held-out', points: metricPoints(metrics, 'val/accuracy_reward'), style: 'dots', color: 1 },
     ],
   };
 }
 
 function summary(metrics: readonly StepMetrics[]): string {
-  const reward = metricPoints(metrics, 'reward/overall/mean');
-  const held = metricPoints(metrics, 'val/accuracy');
+  const reward = metricPoints(metrics, 'reward/overall');
+  const held = metricPoints(metrics, 'val/accuracy_reward');
   const seconds = metricPoints(metrics, 'timing_s/step').reduce((sum, { y }) => sum + y, 0);
   const window = Math.min(WINDOW, reward.length);
   const facts: [string, string][] = [['Steps', String(metrics.at(-1)?.step ?? 0)]];

@@ -58,6 +58,13 @@ it.each([
   });
 });
 
+it('equal rewards have an advantage of exactly 0, so that their group can be left out', async () => {
+  await guarded(device.gpu, async ({ input, read }) => {
+    const reward_BG = input([2, 7], new Float32Array(14).fill(0.3, 0, 7).fill(1, 7));
+    expect([...(await read(groupAdvantage(reward_BG, true)))]).toEqual(new Array<number>(14).fill(0));
+  });
+});
+
 it.each([1, 63, 300, 70_001])('policy loss of %i tokens: loss, terms and gradient', async (N) => {
   const c = lossCase(N);
   const expected = reference.policyLoss(c);

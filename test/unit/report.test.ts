@@ -64,7 +64,7 @@ describe('writeReport', () => {
   });
 
   it('makes do with metrics alone', async () => {
-    await writeFile(path.join(folder, 'metrics.jsonl'), '{"step":1,"reward/overall/mean":0.5}\n');
+    await writeFile(path.join(folder, 'metrics.jsonl'), '{"step":1,"reward/overall":0.5}\n');
     await writeReport(folder, path.join(folder, 'out.html'), { title: 'short' });
     const html = await readFile(path.join(folder, 'out.html'), 'utf8');
     expect(html).toContain('0.500 → 0.500');
@@ -204,17 +204,17 @@ async function reportOf(options: RunOptions): Promise<string> {
 
 /** A run of 30 steps whose reward rises by 0.01 a step. */
 async function writeRun({ text, image = 'picture.png' }: RunOptions): Promise<void> {
-  const lines = ['{"step":0,"val/accuracy":0.5}'];
+  const lines = ['{"step":0,"val/accuracy_reward":0.5}'];
   for (let step = 1; step <= STEPS; step++) {
     const reward = 0.4 + step / 100;
     const parts = {
-      'reward/overall/mean': reward,
-      'reward/accuracy/mean': reward - 0.1,
-      'reward/format/mean': 1,
+      'reward/overall': reward,
+      'reward/accuracy': reward - 0.1,
+      'reward/format': 1,
     };
     const own = { 'actor/grad_norm': 1 / step, 'timing_s/step': 2, note: 'not a number' };
     lines.push(
-      JSON.stringify({ step, ...parts, ...own, ...(step === STEPS ? { 'val/accuracy': 0.8 } : {}) }),
+      JSON.stringify({ step, ...parts, ...own, ...(step === STEPS ? { 'val/accuracy_reward': 0.8 } : {}) }),
     );
   }
   await writeFile(path.join(folder, 'metrics.jsonl'), `${lines.join('\n')}\n`);
