@@ -69,7 +69,8 @@ async function rolloutLines(folder: string, step: number): Promise<string[]> {
     .map((line) => JSON.parse(line) as RolloutLine);
   return groups.map(({ problem, answer, group }) => {
     const { response, reward } = group[0]!;
-    return `reward ${reward.toFixed(1)}  ${problem} (${answer})  ${response}`;
+    const question = problem.replace('\n<image>', '');
+    return `reward ${reward.toFixed(1)}  ${question} [${answer}]  ${response}`;
   });
 }
 

@@ -9,8 +9,9 @@ export function reportStep(metrics: Metrics, totalSteps: number, startedAt: numb
     `step ${String(step).padStart(String(totalSteps).length)}/${totalSteps}`,
     field(metrics, 'reward/overall', 'reward', 3),
     field(metrics, 'reward/accuracy', 'accuracy', 3),
-    field(metrics, 'actor/loss', 'loss', 4),
-    field(metrics, 'actor/kl_loss', 'kl', 5),
+    // The value of GRPO's loss says nothing about progress: it is near 0 by construction.
+    'reward/overall' in metrics ? '' : field(metrics, 'actor/loss', 'loss', 4),
+    metrics['actor/kl_loss'] ? field(metrics, 'actor/kl_loss', 'kl', 5) : '',
     field(metrics, 'actor/grad_norm', 'grad', 2),
     field(metrics, 'response_length/mean', 'length', 1),
     field(metrics, 'val/accuracy_reward', 'held-out', 3),
