@@ -12,7 +12,7 @@ import { KernelCache, encodeParams, type Kernel, type KernelConstants } from './
 import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
 import { Plan, type Command } from './plan.ts';
 import { waitGently } from './polling.ts';
-import { Profiler } from './profiler.ts';
+import { Profiler, type KernelTime } from './profiler.ts';
 import { UniformCache } from './uniforms.ts';
 
 /** A tensor, or a part of one as bytes (offset in multiples of 256, the binding alignment). */
@@ -180,13 +180,9 @@ export class Gpu {
       entries.push({ binding: kernel.source.paramsIndex, resource: { buffer } });
     }
     const bindGroup = this.device.createBindGroup({ label: kernel.label, layout: kernel.layout, entries });
-    const command: Command = {
-      pipeline: kernel.pipeline,
-      bindGroup,
-      grid: [grid[0], grid[1] ?? 1, grid[2] ?? 1],
-    };
+    const command: Command = { kernel, bindGroup, grid: [grid[0], grid[1] ?? 1, grid[2] ?? 1] };
     if (this.#recording) this.#recording.commands.push(command);
-    else this.#encode(kernel, command);
+    else this.#encode(command);
     this.check();
   }
 
@@ -210,15 +206,15 @@ export class Gpu {
     });
   }
 
-  #encode(kernel: Kernel, { pipeline, bindGroup, grid }: Command): void {
+  #encode({ kernel, bindGroup, grid }: Command): void {
     const backend = this.#backend;
     backend.ensureCommandEncoderReady();
-    if (this.#profiler && !this.#profiler.isFull) {
+    if (this.#profiler) {
       backend.endComputePassEncoder();
       backend.computePassEncoder = backend.commandEncoder!.beginComputePass(this.#profiler.passFor(kernel));
     }
     const pass = (backend.computePassEncoder ??= backend.commandEncoder!.beginComputePass());
-    pass.setPipeline(pipeline);
+    pass.setPipeline(kernel.pipeline);
     pass.setBindGroup(0, bindGroup);
     pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     backend.dispatchCountInPass += 1;
@@ -257,6 +253,10 @@ export class Gpu {
   /** Runs a plan `times` times in one submission. */
   replay(plan: Plan, times = 1): void {
     this.flush();
+    if (this.#profiler) {
+      for (let i = 0; i < times; i++) plan.commands.forEach((command) => this.#encode(command));
+      return;
+    }
     const encoder = this.device.createCommandEncoder();
     const pass = encoder.beginComputePass();
     for (let i = 0; i < times; i++) plan.encode(pass);
@@ -315,7 +315,7 @@ export class Gpu {
   }
 
   /** Runs `work` with a timestamp around every dispatch. Needs the feature `timestamp-query`. */
-  async profile(work: () => Promise<void>): Promise<ReturnType<Profiler['report']>> {
+  async profile(work: () => Promise<void>): Promise<KernelTime[]> {
     if (!this.device.features.has('timestamp-query'))
       throw new GpuError(`${this.name} has no timestamp queries`);
     this.flush();
@@ -326,7 +326,6 @@ export class Gpu {
       this.#profiler = undefined;
       this.flush();
     }
-    await profiler.collect();
     return profiler.report();
   }
 

@@ -3,11 +3,12 @@
  * uniforms, intermediate buffers) exists already, so that a dispatch costs a microsecond of JavaScript
  * instead of tens. What changes between replays lives in buffers that were uploaded before the recording.
  */
+import type { Kernel } from './kernel.ts';
 import type { BufferPool } from './memory.ts';
 import type { UniformCache } from './uniforms.ts';
 
 export interface Command {
-  pipeline: GPUComputePipeline;
+  kernel: Kernel;
   bindGroup: GPUBindGroup;
   grid: readonly [number, number, number];
 }
@@ -23,14 +24,14 @@ export class Plan {
     this.#uniforms = uniforms;
   }
 
-  get dispatchCount(): number {
-    return this.#commands.length;
+  get commands(): readonly Command[] {
+    return this.#commands;
   }
 
   /** Encodes every command once, in order. */
   encode(pass: GPUComputePassEncoder): void {
-    for (const { pipeline, bindGroup, grid } of this.#commands) {
-      pass.setPipeline(pipeline);
+    for (const { kernel, bindGroup, grid } of this.#commands) {
+      pass.setPipeline(kernel.pipeline);
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }

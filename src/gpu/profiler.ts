@@ -1,68 +1,66 @@
-/** Times every dispatch by its kernel with timestamp queries. For `doctor` and `bench`: it splits the pass. */
+/** Times every dispatch by its kernel with timestamp queries. It splits the pass, so that the whole takes longer. */
 import type { Kernel } from './kernel.ts';
 
-const CAPACITY = 2048;
+/** Dispatches that one query set times: two queries each, 4096 a set. */
+const DISPATCHES_PER_SET = 2048;
+
+export interface KernelTime {
+  label: string;
+  count: number;
+  ms: number;
+}
 
 export class Profiler {
   readonly #device: GPUDevice;
-  readonly #querySet: GPUQuerySet;
-  #labels: string[] = [];
-  readonly #totals = new Map<string, { count: number; ms: number }>();
+  readonly #querySets: GPUQuerySet[] = [];
+  readonly #labels: string[] = [];
 
   constructor(device: GPUDevice) {
     this.#device = device;
-    this.#querySet = device.createQuerySet({ type: 'timestamp', count: CAPACITY * 2 });
-  }
-
-  get isFull(): boolean {
-    return this.#labels.length >= CAPACITY;
   }
 
   /** The descriptor of a pass that holds one dispatch of `kernel`. */
   passFor(kernel: Kernel): GPUComputePassDescriptor {
-    const index = this.#labels.push(kernel.label) - 1;
+    const dispatch = this.#labels.push(kernel.label) - 1;
+    const index = (dispatch % DISPATCHES_PER_SET) * 2;
+    const set = Math.floor(dispatch / DISPATCHES_PER_SET);
+    const count = DISPATCHES_PER_SET * 2;
+    const querySet = (this.#querySets[set] ??= this.#device.createQuerySet({ type: 'timestamp', count }));
     return {
-      timestampWrites: {
-        querySet: this.#querySet,
-        beginningOfPassWriteIndex: index * 2,
-        endOfPassWriteIndex: index * 2 + 1,
-      },
+      timestampWrites: { querySet, beginningOfPassWriteIndex: index, endOfPassWriteIndex: index + 1 },
     };
   }
 
-  /** Adds the times of the dispatches since the last call; their commands must have been submitted. */
-  async collect(): Promise<void> {
-    const labels = this.#labels;
-    if (labels.length === 0) return;
-    this.#labels = [];
-    const size = labels.length * 16;
-    const resolved = this.#device.createBuffer({
-      size,
-      usage: GPUBufferUsage.QUERY_RESOLVE | GPUBufferUsage.COPY_SRC,
-    });
-    const staging = this.#device.createBuffer({
-      size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
+  /** Milliseconds and calls by kernel, slowest first. All timed commands must have been submitted. */
+  async report(): Promise<KernelTime[]> {
+    const times = new Map<string, KernelTime>();
+    for (const [set, querySet] of this.#querySets.entries()) {
+      const labels = this.#labels.slice(set * DISPATCHES_PER_SET, (set + 1) * DISPATCHES_PER_SET);
+      const stamps = await this.#read(querySet, labels.length * 2);
+      labels.forEach((label, i) => {
+        const time = times.get(label) ?? { label, count: 0, ms: 0 };
+        time.count += 1;
+        time.ms += Number(stamps[i * 2 + 1]! - stamps[i * 2]!) / 1e6;
+        times.set(label, time);
+      });
+      querySet.destroy();
+    }
+    return [...times.values()].sort((a, b) => b.ms - a.ms);
+  }
+
+  async #read(querySet: GPUQuerySet, count: number): Promise<BigUint64Array> {
+    const size = count * 8;
+    const { QUERY_RESOLVE, COPY_SRC, COPY_DST, MAP_READ } = GPUBufferUsage;
+    const resolved = this.#device.createBuffer({ size, usage: QUERY_RESOLVE | COPY_SRC });
+    const staging = this.#device.createBuffer({ size, usage: MAP_READ | COPY_DST });
     const encoder = this.#device.createCommandEncoder();
-    encoder.resolveQuerySet(this.#querySet, 0, labels.length * 2, resolved, 0);
+    encoder.resolveQuerySet(querySet, 0, count, resolved, 0);
     encoder.copyBufferToBuffer(resolved, 0, staging, 0, size);
     this.#device.queue.submit([encoder.finish()]);
     await staging.mapAsync(GPUMapMode.READ);
-    const times = new BigUint64Array(staging.getMappedRange());
-    labels.forEach((label, i) => {
-      const total = this.#totals.get(label) ?? { count: 0, ms: 0 };
-      total.count += 1;
-      total.ms += Number(times[i * 2 + 1]! - times[i * 2]!) / 1e6;
-      this.#totals.set(label, total);
-    });
-    staging.unmap();
+    const stamps = new BigUint64Array(staging.getMappedRange().slice(0));
     staging.destroy();
     resolved.destroy();
-  }
-
-  /** Milliseconds and calls by kernel, slowest first. */
-  report(): { label: string; count: number; ms: number }[] {
-    return [...this.#totals].map(([label, total]) => ({ label, ...total })).sort((a, b) => b.ms - a.ms);
+    return stamps;
   }
 }

@@ -3,6 +3,7 @@ import type { Config } from '../config/schema.ts';
 import { log } from '../util/log.ts';
 import { findCheckpoint, restoreCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
 import { Interrupt } from './interrupt.ts';
+import { profiled } from './profile.ts';
 import { reportStep } from './progress.ts';
 import { ReplayedEpisodes } from './replay.ts';
 import { SampledEpisodes, rolloutRow, type EpisodeSource } from './rollouts.ts';
@@ -11,6 +12,9 @@ import { closeRun, openRun, type Run } from './run.ts';
 import { trainStep } from './step.ts';
 import { validate } from './validate.ts';
 
+/** The first two steps compile kernels and record plans. */
+const PROFILED_STEP = 3;
+
 export interface TrainOptions {
   /** The configuration's file, for the command that continues an interrupted run. */
   configFile: string;
@@ -18,6 +22,8 @@ export interface TrainOptions {
   resume?: string | true;
   /** Load everything, train nothing. */
   dryRun?: boolean;
+  /** Time the kernels of one step, once all of them are compiled, and log them. */
+  profile?: boolean;
 }
 
 export interface TrainSummary {
@@ -75,7 +81,11 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
   let step = start.step;
   while (step < totalSteps && !interrupt.requested) {
     step += 1;
-    const result = await trainStep(run, source, step, updates);
+    const takeStep = () => trainStep(run, source, step, updates);
+    const result =
+      options.profile && step === start.step + PROFILED_STEP
+        ? await profiled(run.gpu, takeStep)
+        : await takeStep();
     updates = result.updates;
     const isLast = step === totalSteps;
     let metrics = result.metrics;

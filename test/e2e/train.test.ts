@@ -63,25 +63,30 @@ async function finalFiles(run: string, step: string): Promise<Buffer[]> {
   return Promise.all(names.map((name) => readFile(at('runs/wethink', run, step, name))));
 }
 
-/** Starts a run and kills it (SIGKILL) in the middle of the step after its first checkpoint. */
-async function killAfterFirstCheckpoint(run: string): Promise<void> {
-  const child = spawn(process.execPath, [MAIN, 'train', 'run.yaml', `trainer.experiment_name=${run}`], {
-    cwd: world,
-  });
-  await new Promise<void>((resolve, reject) => {
+/** Starts a run and sends a signal when it has reported a step. @returns how it ended, and what it said */
+async function signalAfter(
+  run: string,
+  step: string,
+  signal: NodeJS.Signals,
+): Promise<{ code: number | null; signal: NodeJS.Signals | null; stderr: string }> {
+  const args = [MAIN, 'train', 'run.yaml', `trainer.experiment_name=${run}`];
+  const child = spawn(process.execPath, args, { cwd: world });
+  let stderr = '';
+  return new Promise((resolve) => {
     child.stderr.on('data', (text: Buffer) => {
-      if (text.toString().includes('step  7/12')) child.kill('SIGKILL');
+      const before = stderr.includes(step);
+      stderr += text.toString();
+      if (!before && stderr.includes(step)) child.kill(signal);
     });
-    child.on('exit', (_code, signal) =>
-      signal === 'SIGKILL' ? resolve() : reject(new Error('it ended by itself')),
-    );
+    child.on('exit', (code, ended) => resolve({ code, signal: ended, stderr }));
   });
 }
 
 it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken run', async () => {
   const whole = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
   expect(whole.status, whole.stderr).toBe(0);
-  await killAfterFirstCheckpoint('broken');
+  const killed = await signalAfter('broken', 'step  7/12', 'SIGKILL');
+  expect(killed.signal, killed.stderr).toBe('SIGKILL');
   expect(existsSync(at('runs/wethink/broken/step_000012'))).toBe(false);
   const resumed = await wethink(world, 'train', 'run.yaml', '--resume', 'trainer.experiment_name=broken');
   expect(resumed.status, resumed.stderr).toBe(0);
@@ -94,6 +99,15 @@ it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken r
   expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
     true,
   );
+});
+
+it('ends after its step on Ctrl-C, with a checkpoint and the command that continues', async () => {
+  const stopped = await signalAfter('stopped', 'step  2/12', 'SIGINT');
+  expect(stopped.code, stopped.stderr).toBe(0);
+  expect(stopped.stderr).toContain('wethink train run.yaml --resume');
+  const step = (await readFile(at('runs/wethink/stopped/latest'), 'utf8')).trim();
+  expect(['step_000002', 'step_000003']).toContain(step);
+  expect((await finalFiles('stopped', step)).every(({ length }) => length > 0)).toBe(true);
 });
 
 it('refuses to resume under another configuration, naming the keys', async () => {

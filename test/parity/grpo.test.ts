@@ -61,7 +61,7 @@ it.each([
 it('equal rewards have an advantage of exactly 0, so that their group can be left out', async () => {
   await guarded(device.gpu, async ({ input, read }) => {
     const reward_BG = input([2, 7], new Float32Array(14).fill(0.3, 0, 7).fill(1, 7));
-    expect([...(await read(groupAdvantage(reward_BG, true)))]).toEqual(new Array<number>(14).fill(0));
+    expect([...(await read(groupAdvantage(reward_BG, true)))]).toEqual(Array.from({ length: 14 }, () => 0));
   });
 });
 
