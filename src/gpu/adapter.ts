@@ -4,7 +4,7 @@
  */
 import { create, globals } from 'webgpu';
 import { GpuError } from '../util/errors.ts';
-import { loadEmbeddedDriver } from './software-adapter.ts';
+import { hasSystemLoader, loadEmbeddedDriver } from './software-adapter.ts';
 
 export type AdapterChoice = 'auto' | 'real' | 'system' | 'embedded';
 export type AdapterKind = Exclude<AdapterChoice, 'auto'>;
@@ -38,7 +38,7 @@ export async function chooseAdapter(choice: AdapterChoice): Promise<ChosenAdapte
   // Mesa's drivers complain on stderr without it.
   process.env['XDG_RUNTIME_DIR'] ??= '/tmp';
   const found: string[] = [];
-  if (choice !== 'embedded') {
+  if (choice !== 'embedded' && hasSystemLoader()) {
     const instance = create(dawnToggles());
     const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
     if (adapter) {

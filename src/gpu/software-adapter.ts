@@ -14,6 +14,8 @@ import { extract } from 'tar-fs';
 import { GpuError } from '../util/errors.ts';
 
 const PACKAGE = '@sparticuz/chromium';
+/** The Vulkan loader, by the name that Dawn asks for. */
+const LOADER = 'libvulkan.so.1';
 /** glibc's flag that keeps a library loaded although Node refuses it as an addon. */
 const RTLD_NODELETE = 0x1000;
 
@@ -25,17 +27,25 @@ export async function loadEmbeddedDriver(): Promise<void> {
   const folder = await unpackDriver();
   process.env['VK_ICD_FILENAMES'] = join(folder, 'vk_swiftshader_icd.json');
   process.env['VK_DRIVER_FILES'] = process.env['VK_ICD_FILENAMES'];
+  const fault = loadLibrary(join(folder, LOADER));
+  if (fault !== null) throw new GpuError(`The embedded software driver could not be loaded: ${fault}`);
+}
+
+/** Whether Dawn can look for the system's adapters at all; without a Vulkan loader it prints a warning. */
+export function hasSystemLoader(): boolean {
+  return process.platform !== 'linux' || loadLibrary(LOADER) === null;
+}
+
+/** Loads a plain library into this process for good. @returns what went wrong, or null */
+function loadLibrary(path: string): string | null {
+  const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
   try {
-    const { RTLD_NOW, RTLD_GLOBAL } = constants.dlopen;
-    process.dlopen({ exports: {} }, join(folder, 'libvulkan.so.1'), RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
+    process.dlopen({ exports: {} }, path, RTLD_NOW | RTLD_GLOBAL | RTLD_NODELETE);
   } catch (error) {
     // A plain library registers no addon, which Node reports as an error although the library is loaded.
-    if (!String(error).includes('did not self-register')) {
-      throw new GpuError(`The embedded software driver could not be loaded: ${String(error)}`, {
-        cause: error,
-      });
-    }
+    if (!String(error).includes('did not self-register')) return String(error);
   }
+  return null;
 }
 
 /** Unpacks the driver once per package version and returns its folder. */
@@ -55,7 +65,7 @@ async function unpackDriver(): Promise<string> {
   }
   const cacheRoot = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'wethink-webgpu');
   const folder = join(cacheRoot, `swiftshader-${version}`);
-  if (existsSync(join(folder, 'libvulkan.so.1'))) return folder;
+  if (existsSync(join(folder, LOADER))) return folder;
   await mkdir(cacheRoot, { recursive: true });
   // Unpacked beside its place and renamed, so that a second process never sees half a driver.
   const partial = await mkdtemp(join(cacheRoot, 'unpack-'));
@@ -64,7 +74,7 @@ async function unpackDriver(): Promise<string> {
     await rename(partial, folder);
   } catch (error) {
     await rm(partial, { recursive: true, force: true });
-    if (!existsSync(join(folder, 'libvulkan.so.1'))) throw error;
+    if (!existsSync(join(folder, LOADER))) throw error;
   }
   return folder;
 }
