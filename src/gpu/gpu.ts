@@ -8,24 +8,14 @@ import { GpuError, ShapeError } from '../util/errors.ts';
 import { chooseAdapter, type AdapterChoice, type AdapterKind } from './adapter.ts';
 import { registerBackend, type BackendInternals } from './backend.ts';
 import { openDevice, type DeviceFaults } from './device.ts';
-import { KernelCache, encodeParams, type Kernel, type KernelConstants } from './kernel.ts';
+import { KernelCache, encodeParams } from './kernel.ts';
 import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
+import { bindOperands, type Dispatch } from './operands.ts';
 import { Plan, type Command } from './plan.ts';
 import { waitGently } from './polling.ts';
 import { Profiler, type KernelTime } from './profiler.ts';
+import { readBuffer } from './readback.ts';
 import { UniformCache } from './uniforms.ts';
-
-/** A tensor, or a part of one as bytes (offset in multiples of 256, the binding alignment). */
-export type Operand = tf.TensorInfo | { tensor: tf.TensorInfo; offset: number; size: number };
-
-export interface Dispatch {
-  /** Every storage binding of the kernel by the name it has there. */
-  operands: Readonly<Record<string, Operand>>;
-  params?: Readonly<Record<string, number>>;
-  constants?: KernelConstants;
-  /** Workgroups in x, y, z. */
-  grid: readonly [number, number?, number?];
-}
 
 /** Dispatches per submission: enough to amortise it, few enough to keep the GPU fed while we encode. */
 const DISPATCHES_PER_SUBMIT = 64;
@@ -174,7 +164,7 @@ export class Gpu {
       this.flush();
       uniforms.dispose();
     }
-    const entries = this.#bindings(kernel, operands);
+    const entries = bindOperands(kernel, operands, (tensor) => this.buffer(tensor));
     if (kernel.source.paramsIndex >= 0) {
       const buffer = uniforms.get(encodeParams(kernel, params));
       entries.push({ binding: kernel.source.paramsIndex, resource: { buffer } });
@@ -184,26 +174,6 @@ export class Gpu {
     if (this.#recording) this.#recording.commands.push(command);
     else this.#encode(command);
     this.check();
-  }
-
-  #bindings(kernel: Kernel, operands: Dispatch['operands']): GPUBindGroupEntry[] {
-    const { bindings } = kernel.source;
-    if (Object.keys(operands).length !== bindings.length) {
-      throw new ShapeError({
-        where: kernel.label,
-        expected: `operands ${bindings.map(({ name }) => name).join(', ')}`,
-        found: Object.keys(operands).join(', '),
-      });
-    }
-    return bindings.map(({ index, name }) => {
-      const operand = operands[name];
-      if (!operand) throw new ShapeError({ where: kernel.label, expected: `operand ${name}`, found: 'none' });
-      if ('tensor' in operand) {
-        const { tensor, offset, size } = operand;
-        return { binding: index, resource: { buffer: this.buffer(tensor), offset, size } };
-      }
-      return { binding: index, resource: { buffer: this.buffer(operand) } };
-    });
   }
 
   #encode({ kernel, bindGroup, grid }: Command): void {
@@ -222,10 +192,10 @@ export class Gpu {
   }
 
   /**
-   * Records the dispatches that `build` makes instead of running them. Its intermediate tensors belong to the
-   * plan; what it returns must be tensors that live outside it or that it keeps.
+   * Records the dispatches that `build` makes instead of running them. Its tensors belong to the plan and are
+   * gone afterwards; what it writes must be tensors that live outside it.
    */
-  record<T>(build: () => T): { plan: Plan; result: T } {
+  record(build: () => void): Plan {
     if (this.#recording) throw new GpuError('a plan is being recorded already');
     this.flush();
     const backend = this.#backend;
@@ -237,8 +207,8 @@ export class Gpu {
     };
     this.#recording = recording;
     try {
-      const result = build();
-      return { plan: new Plan(recording.commands, pool, recording.uniforms), result };
+      tf.tidy(build);
+      return new Plan(recording.commands, pool, recording.uniforms);
     } catch (error) {
       pool.dispose();
       throw error;
@@ -300,16 +270,7 @@ export class Gpu {
     if (size === 0) return new ArrayBuffer(0);
     const source = this.buffer(tensor);
     this.flush();
-    const staging = this.device.createBuffer({
-      size,
-      usage: GPUBufferUsage.MAP_READ | GPUBufferUsage.COPY_DST,
-    });
-    const encoder = this.device.createCommandEncoder();
-    encoder.copyBufferToBuffer(source, 0, staging, 0, size);
-    this.device.queue.submit([encoder.finish()]);
-    await this.#wait(staging.mapAsync(GPUMapMode.READ));
-    const bytes = staging.getMappedRange().slice(0);
-    staging.destroy();
+    const bytes = await readBuffer(this.device, source, size, (promise) => this.#wait(promise));
     this.check();
     return bytes;
   }
@@ -341,11 +302,4 @@ export class Gpu {
     tf.removeBackend('webgpu');
     this.device.destroy();
   }
-}
-
-/** Workgroups for `count` invocations of `size` each, folded into y where x alone would pass the limit. */
-export function gridFor(count: number, size: number): [number, number] {
-  const groups = Math.ceil(count / size);
-  const x = Math.min(groups, 32768);
-  return [Math.max(1, x), Math.max(1, Math.ceil(groups / x))];
 }

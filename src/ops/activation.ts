@@ -1,6 +1,7 @@
 /** Elementwise operations: SwiGLU, GELU and the scaled (residual) addition. Any number of values. */
 import * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import type { KernelConstants } from '../gpu/kernel.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 

@@ -4,7 +4,8 @@
  * decoding from a KV cache.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor, type Dispatch } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor, type Dispatch } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { launchSplit } from './split.ts';

@@ -1,6 +1,7 @@
 /** Writing into the KV cache. Launcher only: rollouts need no gradient. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { checkShape } from './op.ts';
 

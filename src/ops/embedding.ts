@@ -4,7 +4,8 @@
  * order instead of atomic additions.
  */
 import * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { weightSlices, type Weight, type WeightFormat } from './linear.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';

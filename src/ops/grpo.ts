@@ -1,6 +1,7 @@
 /** GRPO: advantages relative to the group, and the clipped policy loss with the k3 KL to a reference policy. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { launchSum } from './reduce.ts';

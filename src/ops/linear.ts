@@ -3,7 +3,8 @@
  * their gradients. Weights larger than one binding are walked in slices of rows.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, type Operand } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import type { Operand } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 

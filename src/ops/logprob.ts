@@ -5,7 +5,8 @@
  * on the size of the slices: rollouts (`sample.ts`) and training get the same bits.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import {
   launchLinearNn,

@@ -1,6 +1,7 @@
 /** RMSNorm (Zhang and Sennrich, arXiv 1910.07467), as Qwen2.5-VL uses it in the decoder and in the vision tower. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 

@@ -3,7 +3,8 @@
  * clip factor, and AdamW. Launchers only. Tensors larger than a binding are walked in pieces.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor, type Operand } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor, type Operand } from '../gpu/operands.ts';
 import { checkShape } from './op.ts';
 import { launchSum, launchSumBlocks } from './reduce.ts';
 

@@ -1,6 +1,7 @@
 /** Sums of many values in a fixed order: blocks in parallel, then the blocks' sums. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor, type Operand } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor, type Operand } from '../gpu/operands.ts';
 
 export interface SumBlocksOptions {
   /** Values in `values`. */

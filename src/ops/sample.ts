@@ -3,7 +3,8 @@
  * training uses, and the slots' move to their next input. Launchers only: rollouts need no gradient.
  */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import type { Weight, WeightSlice } from './linear.ts';
 import { forEachLogits, launchLogprobFinish, launchLogprobParts, logitScale, partCount } from './logprob.ts';
 import { checkShape } from './op.ts';

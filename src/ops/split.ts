@@ -1,6 +1,7 @@
 /** Cutting a matrix into equal parts by columns: queries, keys and values of one projection. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu, gridFor } from '../gpu/gpu.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 

@@ -68,7 +68,7 @@ export class DecodeSession {
   plan(temperature: number): Plan {
     let plan = this.#plans.get(temperature);
     if (!plan) {
-      plan = this.#model.gpu.record(() => this.#step(temperature)).plan;
+      plan = this.#model.gpu.record(() => this.#step(temperature));
       this.#plans.set(temperature, plan);
     }
     return plan;

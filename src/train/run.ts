@@ -67,7 +67,7 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
     gpu,
     policy,
     model: policy.model,
-    reference: fullReference ? await Qwen2_5_VL.load(gpu, model.path, FROZEN) : null,
+    reference: fullReference ? await Qwen2_5_VL.load(gpu, model.path, referenceSettings(config)) : null,
     optimizer: new Optimizer(gpu, policy.model.layers.trainable(), config.optim),
     rollouts: new RolloutEngine(policy, {
       maxSequences: config.rollout.max_sequences,
@@ -104,6 +104,11 @@ function modelSettings({ model, trainer }: Config): ModelSettings {
     fromScratch: model.from_scratch,
     seed: trainer.seed,
   };
+}
+
+/** The policy's start: from scratch the seed gives the same weights again. */
+function referenceSettings({ model, trainer }: Config): ModelSettings {
+  return { ...FROZEN, fromScratch: model.from_scratch, seed: trainer.seed };
 }
 
 function pixelBounds({ data }: Config): { minPixels?: number; maxPixels?: number } {

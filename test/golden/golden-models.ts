@@ -19,28 +19,30 @@ export function readJson<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(name, ROOT), 'utf8')) as T;
 }
 
-/** All tensors of a golden file as float32 (int32 tensors as their values). */
+/** A golden file; each read opens and closes it. */
 export class Golden {
-  readonly #file: SafetensorsFile;
+  readonly #path: string;
+  readonly names: readonly string[];
 
-  constructor(file: SafetensorsFile) {
-    this.#file = file;
+  private constructor(path: string, names: readonly string[]) {
+    this.#path = path;
+    this.names = names;
   }
 
   static async open(name: string): Promise<Golden> {
-    return new Golden(await SafetensorsFile.open(fileURLToPath(new URL(`${name}.safetensors`, ROOT))));
-  }
-
-  get names(): string[] {
-    return [...this.#file.tensors.keys()];
+    const path = fileURLToPath(new URL(`${name}.safetensors`, ROOT));
+    await using file = await SafetensorsFile.open(path);
+    return new Golden(path, [...file.tensors.keys()]);
   }
 
   async values(name: string): Promise<Float32Array> {
-    return this.#file.readF32(name);
+    await using file = await SafetensorsFile.open(this.#path);
+    return await file.readF32(name);
   }
 
   async ints(name: string): Promise<Int32Array> {
-    return new Int32Array((await this.#file.read(name)).buffer);
+    await using file = await SafetensorsFile.open(this.#path);
+    return new Int32Array((await file.read(name)).buffer);
   }
 }
 

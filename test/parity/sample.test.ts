@@ -186,7 +186,7 @@ it('replays a recorded step: appends, moves on, and retires slots', async () => 
   const state = createSampleState({ slots: B, maxTokens: T, endTokens: [end, 19_999], banned: [] });
   const weightTensor = gpu.persistent('inputs', [V, D], values);
   const h = gpu.persistent('inputs', [B, D], hidden);
-  const { plan } = gpu.record(() => {
+  const plan = gpu.record(() => {
     sampleTokens(h, { tensor: weightTensor, format: 'f32', shape: [V, D] }, state, { temperature: 1 });
     advance(state);
   });

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import type { Dispatch } from '../../src/gpu/gpu.ts';
+import type { Dispatch } from '../../src/gpu/operands.ts';
 import { KERNEL_TESTS, selfTest } from '../../src/ops/self-test.ts';
 import { guarded, openGpu } from './harness.ts';
 
