@@ -88,14 +88,17 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
         : await takeStep();
     updates = result.updates;
     const isLast = step === totalSteps;
+    // A function, because Ctrl-C may come at any time.
+    const saves = () => isDue(step, trainer.save_freq) || isLast || interrupt.requested;
     let metrics = result.metrics;
     let isBest = false;
     if (hasValidation && (isDue(step, trainer.val_freq) || (isLast && trainer.val_after_train))) {
       after = await validate(run, step);
       metrics = { ...metrics, ...after };
       const score = after['val/accuracy_reward']!;
-      isBest = best === null || score > best;
-      best = isBest ? score : best;
+      // The best of those that are kept.
+      isBest = saves() && (best === null || score > best);
+      if (isBest) best = score;
     }
     await folder.writeRollouts(
       'step',
@@ -104,7 +107,7 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
     );
     await folder.appendMetrics(metrics);
     reportStep(metrics, totalSteps, startedAt, start.step + 1);
-    if (isDue(step, trainer.save_freq) || isLast || interrupt.requested) {
+    if (saves()) {
       checkpoint = await saveCheckpoint(run, { step, updates, sampler: run.sampler.state, best }, isBest);
     }
     await run.gpu.sync();

@@ -67,12 +67,15 @@ export class UpdateMeter {
     this.#lr = lr;
   }
 
-  /** Metrics by EasyR1's names. */
+  /**
+   * Metrics by EasyR1's names. What is not finite is left out: the updates that made it so were skipped, and
+   * `actor/skipped_updates` counts them.
+   */
   metrics(): Metrics {
     const applied = Math.max(1, this.#updates - this.#skipped);
     // No token at all where no group had a spread of rewards.
     const tokens = Math.max(1, this.#tokens);
-    return {
+    const metrics = {
       'actor/loss': this.#loss / this.#updates,
       'actor/pg_loss': this.#policyLoss / tokens,
       'actor/kl_loss': this.#kl / tokens,
@@ -85,5 +88,6 @@ export class UpdateMeter {
       'rollout/logprob_diff_max': this.#diffMax,
       'rollout/logprob_diff_mean': this.#diffSum / Math.max(1, this.#diffTokens),
     };
+    return Object.fromEntries(Object.entries(metrics).filter(([, value]) => Number.isFinite(value)));
   }
 }

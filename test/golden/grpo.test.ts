@@ -279,3 +279,15 @@ describe('grpo_tied_on_policy', () => {
     }
   });
 });
+
+it('an update whose gradient is not finite changes nothing and is counted', async () => {
+  const { context, groups } = await openScenario(opened.gpu, 'grpo_tied_full');
+  await addAdvantages(opened.gpu, groups, context.config.algorithm);
+  groups[0]![1]!.advantage = Number.NaN;
+  const [first] = context.model.layers.trainable();
+  const before = await opened.gpu.read(first!.tensor);
+  const metrics = (await updatePolicy(context, groups, 0)).metrics();
+  expect(metrics['actor/skipped_updates']).toBe(1);
+  expect(Object.values(metrics).every(Number.isFinite)).toBe(true);
+  expect(await opened.gpu.read(first!.tensor)).toEqual(before);
+});
