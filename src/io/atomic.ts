@@ -2,7 +2,7 @@
  * Writes that a crash cannot leave half done: beside its place, synced, then renamed. Whoever reads sees the
  * old content or the new, never a part.
  */
-import { type FileHandle, mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { type FileHandle, mkdir, open, readFile, readdir, rename, rm, truncate } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { ConfigError } from '../util/errors.ts';
 
@@ -83,6 +83,14 @@ export async function appendLine(path: string, line: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** Removes a last line that a crash left without its end; a file that is not there is left alone. */
+export async function cutTornLine(path: string): Promise<void> {
+  if (!(await exists(path))) return;
+  const bytes = await readFile(path);
+  const end = bytes.lastIndexOf(0x0a) + 1;
+  if (end < bytes.length) await guard(path, () => truncate(path, end));
 }
 
 /**

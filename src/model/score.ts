@@ -31,8 +31,10 @@ export async function scoreGroups(
       const { headRows, targets } = uploadTargets(batch);
       return model.logprobs(uploadBatch(model, batch), headRows, targets, temperature);
     });
-    const logprobs = await model.gpu.read(tensors.logprob);
-    const entropies = await model.gpu.read(tensors.entropy);
+    const [logprobs, entropies] = await Promise.all([
+      model.gpu.read(tensors.logprob),
+      model.gpu.read(tensors.entropy),
+    ]);
     tf.dispose(tensors);
     let start = 0;
     for (const { group, responses } of pass) {

@@ -7,11 +7,9 @@ import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { weightSlices, type Weight, type WeightFormat } from './linear.ts';
+import { FORMATS, weightSlices, type Weight } from './linear.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
-/** In the order of the kernel's FORMAT constant. */
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 /** A quiet NaN: what an index outside the table and the features yields. */
 const NAN_BITS = 0x7fc00000;
 

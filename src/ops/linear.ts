@@ -20,7 +20,7 @@ export interface Weight {
 }
 
 /** In the order of the kernels' FORMAT constant. */
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
+export const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 
 /** Rows of a weight that fit one binding, with the operand that binds them. */
 export interface WeightSlice {

@@ -9,6 +9,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import {
+  FORMATS,
   launchLinearNn,
   launchLinearNt,
   launchLinearTn,
@@ -19,7 +20,6 @@ import {
 } from './linear.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 /** Columns of a part, as in the kernels. */
 const PART = 512;
 /** Upper bound of the scratch, unless one part of all rows is larger. */

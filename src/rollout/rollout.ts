@@ -194,10 +194,12 @@ export class RolloutEngine {
 
   async #collect({ state }: DecodeSession, count: number): Promise<Response[]> {
     const { model, tokenizer } = this.#policy;
-    const lengths = await model.gpu.readInts(state.length_B);
-    const tokens = await model.gpu.readInts(state.tokensOut_BT);
-    const logprobs = await model.gpu.read(state.logprobsOut_BT);
-    const entropies = await model.gpu.read(state.entropiesOut_BT);
+    const [lengths, tokens, logprobs, entropies] = await Promise.all([
+      model.gpu.readInts(state.length_B),
+      model.gpu.readInts(state.tokensOut_BT),
+      model.gpu.read(state.logprobsOut_BT),
+      model.gpu.read(state.entropiesOut_BT),
+    ]);
     return Array.from({ length: count }, (_, slot) => {
       const start = slot * state.maxTokens;
       const end = start + lengths[slot]!;

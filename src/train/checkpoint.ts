@@ -7,7 +7,7 @@ import { readFile, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { parseConfig } from '../config/load.ts';
-import { changedKeys } from '../config/resolved.ts';
+import { changedKeys, configHash } from '../config/resolved.ts';
 import type { Config } from '../config/schema.ts';
 import { writeFileAtomic, writeFolderAtomic } from '../io/atomic.ts';
 import {
@@ -22,7 +22,7 @@ import { CheckpointError, ConfigError } from '../util/errors.ts';
 import { RunFolder, stepName } from './run-folder.ts';
 import type { Run } from './run.ts';
 
-const stateSchema = z.strictObject({
+const stateSchema = z.object({
   step: z.int().positive(),
   /** Optimizer updates so far. */
   updates: z.int().nonnegative(),
@@ -55,7 +55,8 @@ export async function saveCheckpoint(run: Run, state: TrainerState, isBest: bool
       await copyModelFiles(policy.folder, temporary);
     }
     await optimizer.save(join(temporary, OPTIMIZER_FILE));
-    await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(state, null, 2)}\n`);
+    const stored = { ...state, seed: config.trainer.seed, config_hash: configHash(config) };
+    await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(stored, null, 2)}\n`);
   });
   if (isBest) await writeFileAtomic(join(folder.path, 'best'), `${name}\n`);
   await writeFileAtomic(join(folder.path, 'latest'), `${name}\n`);

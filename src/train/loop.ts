@@ -2,6 +2,7 @@
 import type { Config } from '../config/schema.ts';
 import { log } from '../util/log.ts';
 import { findCheckpoint, restoreCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
+import { isSaveDue, isValidationDue } from './due.ts';
 import { Interrupt } from './interrupt.ts';
 import { profiled } from './profile.ts';
 import { reportStep } from './progress.ts';
@@ -65,14 +66,13 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
     rollout.engine === 'replay'
       ? await ReplayedEpisodes.open(run, rollout.replay_file!)
       : new SampledEpisodes(run);
-  const hasValidation = run.valRows.length > 0;
   using interrupt = new Interrupt();
 
   let { updates, best } = start;
   let before: Metrics | null = null;
   let after: Metrics | null = null;
   let checkpoint: string | null = null;
-  if (hasValidation && trainer.val_before_train && start.step === 0) {
+  if (run.valRows.length > 0 && trainer.val_before_train && start.step === 0) {
     before = await validate(run, 0);
     await folder.appendMetrics({ step: 0, ...before });
     log.info(`before training: held-out accuracy ${percent(before)}`);
@@ -87,12 +87,11 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
         ? await profiled(run.gpu, takeStep)
         : await takeStep();
     updates = result.updates;
-    const isLast = step === totalSteps;
     // A function, because Ctrl-C may come at any time.
-    const saves = () => isDue(step, trainer.save_freq) || isLast || interrupt.requested;
+    const saves = () => isSaveDue(run, step) || interrupt.requested;
     let metrics = result.metrics;
     let isBest = false;
-    if (hasValidation && (isDue(step, trainer.val_freq) || (isLast && trainer.val_after_train))) {
+    if (isValidationDue(run, step)) {
       after = await validate(run, step);
       metrics = { ...metrics, ...after };
       const score = after['val/accuracy_reward']!;
@@ -129,10 +128,6 @@ function announce({ config, gpu, policy, rows, valRows, folder, totalSteps }: Ru
 function summary(run: Run, step: number, rest: Partial<TrainSummary>): TrainSummary {
   const empty = { checkpoint: null, interrupted: false, before: null, after: null };
   return { folder: run.folder.path, step, totalSteps: run.totalSteps, ...empty, ...rest };
-}
-
-function isDue(step: number, every: number): boolean {
-  return every > 0 && step % every === 0;
 }
 
 function percent(metrics: Metrics): string {

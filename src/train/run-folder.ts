@@ -4,12 +4,12 @@
  */
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, stat } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { resolvedYaml } from '../config/resolved.ts';
 import type { Config } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import { appendLine, ensureWritableFolder, writeFileAtomic } from '../io/atomic.ts';
+import { appendLine, cutTornLine, ensureWritableFolder, writeFileAtomic } from '../io/atomic.ts';
 import { DataError } from '../util/errors.ts';
 
 export type Metrics = Record<string, number>;
@@ -41,7 +41,7 @@ export class RunFolder {
     }
     await ensureWritableFolder(folder.path);
     await mkdir(folder.rolloutFolder, { recursive: true });
-    if (resume) await cutPartialLine(folder.metricsFile);
+    if (resume) await cutTornLine(folder.metricsFile);
     return folder;
   }
 
@@ -86,17 +86,6 @@ export class RunFolder {
 /** `step_000010` */
 export function stepName(step: number, kind: 'step' | 'val' = 'step'): string {
   return `${kind}_${String(step).padStart(6, '0')}`;
-}
-
-/** Removes a last line that a crash left without its end. */
-async function cutPartialLine(path: string): Promise<void> {
-  if (!existsSync(path)) return;
-  const text = await readFile(path);
-  const end = text.lastIndexOf(0x0a) + 1;
-  if (end === (await stat(path)).size) return;
-  const file = await open(path, 'r+');
-  await file.truncate(end);
-  await file.close();
 }
 
 /** The commit of the program, where it runs from a checkout. */

@@ -7,6 +7,7 @@ import { packGroups, type PromptGroup } from '../model/packed-batch.ts';
 import { uploadBatch, uploadTargets } from '../model/upload.ts';
 import { learningRate } from '../optim/schedule.ts';
 import { saveCheckpoint } from './checkpoint.ts';
+import { isSaveDue, isValidationDue } from './due.ts';
 import { Interrupt } from './interrupt.ts';
 import type { TrainSummary } from './loop.ts';
 import { reportStep } from './progress.ts';
@@ -50,24 +51,19 @@ async function loop(run: Run): Promise<TrainSummary> {
     const groups = await Promise.all(batch.map((row) => supervisedGroup(run, row)));
     const lr = learningRate(config.optim, step - 1, totalSteps);
     const { loss, gradNorm } = await watch.time('update_actor', () => supervisedUpdate(run, groups, lr));
-    const isLast = step === totalSteps;
-    const validates =
-      run.valRows.length > 0 &&
-      ((config.trainer.val_freq > 0 && step % config.trainer.val_freq === 0) ||
-        (isLast && config.trainer.val_after_train));
-    if (validates) after = await validate(run, step);
+    const validation = isValidationDue(run, step) ? await validate(run, step) : null;
+    after = validation ?? after;
     const metrics = {
       step,
       'actor/loss': loss,
       'actor/grad_norm': gradNorm,
       'actor/lr': lr,
       ...watch.metrics(groups.map(({ prompt, responses }) => ({ prompt, tokens: responses[0]! }))),
-      ...(validates ? after : {}),
+      ...validation,
     };
     await folder.appendMetrics(metrics);
     reportStep(metrics, totalSteps, startedAt, 1);
-    const saves = config.trainer.save_freq > 0 && step % config.trainer.save_freq === 0;
-    if (saves || isLast || interrupt.requested) {
+    if (isSaveDue(run, step) || interrupt.requested) {
       checkpoint = await saveCheckpoint(
         run,
         { step, updates: step, sampler: sampler.state, best: null },

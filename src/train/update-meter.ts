@@ -36,10 +36,13 @@ export class UpdateMeter {
     episodes: readonly Episode[],
     outputs: { loss: tf.Tensor; terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor },
   ): Promise<void> {
-    const terms = await gpu.read(outputs.terms);
-    const logprobs = await gpu.read(outputs.logprob);
-    const entropies = await gpu.read(outputs.entropy);
-    this.#loss += (await gpu.read(outputs.loss))[0]!;
+    const [terms, logprobs, entropies, loss] = await Promise.all([
+      gpu.read(outputs.terms),
+      gpu.read(outputs.logprob),
+      gpu.read(outputs.entropy),
+      gpu.read(outputs.loss),
+    ]);
+    this.#loss += loss[0]!;
     let n = 0;
     for (const { logprobs: sampled } of episodes) {
       for (const old of sampled) {

@@ -59,8 +59,14 @@ async function metricsOf(run: string): Promise<Record<string, number>[]> {
 }
 
 async function finalFiles(run: string, step: string): Promise<Buffer[]> {
-  const names = ['model.safetensors', 'optimizer.safetensors', 'state.json'];
+  const names = ['model.safetensors', 'optimizer.safetensors'];
   return Promise.all(names.map((name) => readFile(at('runs/wethink', run, step, name))));
+}
+
+/** The counters of a step; the hash of the configuration differs with the experiment's name. */
+async function stateOf(run: string, step: string): Promise<object> {
+  const text = await readFile(at('runs/wethink', run, step, 'state.json'), 'utf8');
+  return { ...(JSON.parse(text) as object), config_hash: null };
 }
 
 /** Starts a run and sends a signal when it has reported a step. @returns how it ended, and what it said */
@@ -95,6 +101,7 @@ it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken r
   expect(expected.map(({ step }) => step)).toEqual(Array.from({ length: 12 }, (_, i) => i + 1));
   expect(await metricsOf('broken')).toEqual(expected);
   expect(await finalFiles('broken', 'step_000012')).toEqual(await finalFiles('whole', 'step_000012'));
+  expect(await stateOf('broken', 'step_000012')).toEqual(await stateOf('whole', 'step_000012'));
   // The course is one of learning, not of zeros.
   expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
     true,

@@ -2,7 +2,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { appendLine, ensureWritableFolder, writeFileAtomic, writeFolderAtomic } from '../../src/io/atomic.ts';
+import {
+  appendLine,
+  cutTornLine,
+  ensureWritableFolder,
+  writeFileAtomic,
+  writeFolderAtomic,
+} from '../../src/io/atomic.ts';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
 import { readJsonlAll } from '../../src/io/jsonl.ts';
 import { ConfigError, DataError } from '../../src/util/errors.ts';
@@ -118,6 +124,20 @@ describe('atomic writes', () => {
     await appendLine(file, '{"step":3}');
     expect(await readFile(file, 'utf8')).toBe('{"step":1}\n{"st\n{"step":2}\n{"step":3}\n');
     await expect(appendLine(file, 'a\nb')).rejects.toThrow(RangeError);
+  });
+
+  it('cuts a torn last line, and only that', async () => {
+    const file = join(folder, 'torn.jsonl');
+    await writeFile(file, '{"step":1}\n{"st');
+    await cutTornLine(file);
+    expect(await readFile(file, 'utf8')).toBe('{"step":1}\n');
+    await cutTornLine(file);
+    expect(await readFile(file, 'utf8')).toBe('{"step":1}\n');
+    await writeFile(file, '{"st');
+    await cutTornLine(file);
+    expect(await readFile(file, 'utf8')).toBe('');
+    await cutTornLine(join(folder, 'not-there'));
+    expect(await readdir(folder)).not.toContain('not-there');
   });
 
   it('says what to do when a place cannot be written', async () => {
