@@ -12,22 +12,30 @@ export interface Extraction {
 const ANSWER_OPEN = '<answer>';
 const ANSWER_CLOSE = '</answer>';
 const THINK_CLOSE = '</think>';
-const BOX = /\\(?:boxed|fbox)\{/g;
-const PHRASE = /\banswer(?: is| are|:)/gi;
+const BOX = /\\(?:boxed|fbox) ?\{/g;
+/** TeX takes the one sign after `\boxed` where there are no braces; people mean the whole number. */
+const BARE_BOX = /\\boxed ([+-]?\d[\d.,/]{0,50}|[^\s{}\\])/g;
+/** GSM8K's mark, and what people write before an answer, with Markdown around it. */
+const PHRASE =
+  /#### ?|\b(?:answers?|correct (?:option|choice))(?:\*\*|__|")?(?: ?[:=：]| is| are| would be| should be| will be)(?:\*\*|__)? ?:?/gi;
+const LONGEST_BOLD = 200;
 
 /**
  * The answer: the last complete `<answer>…</answer>`, otherwise the last `\boxed{…}`, otherwise what follows the
- * last "the answer is". The latter two are looked for after `</think>` when the thinking was closed. A box inside
- * the answer tag is opened.
+ * last "the answer is" or `####`, otherwise the one bold text of the last line. All but the first are looked for
+ * after `</think>` when the thinking was closed. A box inside the answer tag is opened.
+ *
+ * An `<answer>` that was never closed does not count as a tag: a response that was cut off may end inside a number,
+ * and 1 of 15 must not earn what 1 earns. A whole box or phrase inside it still counts.
  */
 export function extractAnswer(response: string): Extraction {
   const tagged = insideAnswerTag(response);
   if (tagged !== undefined) return { text: (lastBoxed(tagged) ?? tagged).trim(), source: 'answer_tag' };
   const thinkEnd = response.lastIndexOf(THINK_CLOSE);
   const rest = thinkEnd === -1 ? response : response.slice(thinkEnd + THINK_CLOSE.length);
-  const boxed = lastBoxed(rest);
+  const boxed = lastBoxed(rest) ?? [...rest.matchAll(BARE_BOX)].at(-1)?.[1];
   if (boxed !== undefined) return { text: boxed.trim(), source: 'boxed' };
-  const phrase = afterPhrase(rest);
+  const phrase = afterPhrase(rest) ?? boldInLastLine(rest);
   return phrase === undefined ? { text: '', source: 'none' } : { text: phrase, source: 'phrase' };
 }
 
@@ -65,9 +73,29 @@ function isBrace(character: string | undefined): boolean {
 function afterPhrase(text: string): string | undefined {
   const last = [...text.matchAll(PHRASE)].at(-1);
   if (!last) return undefined;
-  const line = text.slice(last.index + last[0].length).split('\n', 1)[0] ?? '';
+  const rest = text.slice(last.index + last[0].length).trimStart();
+  const displayed = /^(?:\\\[|\$\$)/.exec(rest);
+  if (displayed) {
+    const end = rest.indexOf(displayed[0] === '$$' ? '$$' : '\\]', 2);
+    if (end !== -1) return clean(rest.slice(2, end));
+  }
+  const line = rest.split('\n', 1)[0] ?? '';
   // A sentence ends at a stop before a space; the stop inside "3.5" is none.
-  const sentence = line.split(/[.!?](?=\s|$)/, 1)[0] ?? '';
-  const answer = sentence.replace(/^[\s:*$]{1,20}/, '').replace(/[\s*$,;]{1,20}$/, '');
+  return clean(line.split(/[.!?](?=\s|$)/, 1)[0] ?? '');
+}
+
+/** Emphasis says: this is it. Two of them say nothing. */
+function boldInLastLine(text: string): string | undefined {
+  const line = text.trimEnd().split('\n').at(-1) ?? '';
+  const parts = line.split('**');
+  const bold = parts[1] ?? '';
+  return parts.length === 3 && bold.length <= LONGEST_BOLD && !bold.endsWith(':') ? clean(bold) : undefined;
+}
+
+function clean(text: string): string | undefined {
+  const answer = text
+    .replace(/\*\*|__/g, '')
+    .replace(/^[\s:*$]{1,20}/, '')
+    .replace(/[\s*$,;]{1,20}$/, '');
   return answer === '' ? undefined : answer;
 }

@@ -1,0 +1,32 @@
+/** Any other answer: equal after normalisation. */
+import { digitsForWords, ordinalsForWords } from './number-words.ts';
+import { plainText } from './plain-text.ts';
+import { RIGHT, type Verifier, wrong } from './verdict.ts';
+
+/** What people say before an answer. */
+const LEAD =
+  /^(?:so |thus |therefore |hence )?(?:the |my )?(?:final |correct |right )?answer(?: is| ?[:=])[: ]*/i;
+
+/**
+ * Judges by equality of the plain texts: case, articles, punctuation and dress do not count, a number word is its
+ * digits, a hyphen is a space or nothing. Accents and plurals count.
+ */
+export const verifyText: Verifier = (extracted, gold) =>
+  sameText(withoutLead(extracted), gold) || sameText(extracted, gold) ? RIGHT : wrong();
+
+/** Takes "the answer is" off the front. */
+export function withoutLead(text: string): string {
+  return text.trim().replace(LEAD, '');
+}
+
+/** Whether two texts are the same answer. */
+export function sameText(a: string, b: string): boolean {
+  const forms = comparedForms(b);
+  return comparedForms(a).some((form) => forms.includes(form));
+}
+
+/** What texts are compared by: they are the same when one form is. "T-shirt" is "t shirt" and "tshirt". */
+export function comparedForms(text: string): string[] {
+  const joined = text.replace(/(?<=\p{L})-(?=\p{L})/gu, '');
+  return [...new Set([text, joined])].map((form) => ordinalsForWords(digitsForWords(plainText(form), true)));
+}
