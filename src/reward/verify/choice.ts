@@ -40,7 +40,7 @@ export const verifyChoice: Verifier = (extracted, gold, context) => {
  * @returns undefined when it names none, "several" when it names more than one.
  */
 export function chosenLetter(answer: string, options: Options): string | undefined {
-  const text = narrow(stripMarkup(answer))
+  const text = withoutLead(narrow(stripMarkup(answer)))
     .replace(/\s+/g, ' ')
     .replace(/^["'“”‘’]|["'“”‘’]$/g, '')
     .trim();
@@ -54,7 +54,12 @@ export function chosenLetter(answer: string, options: Options): string | undefin
   // A small letter, "A" and "I" before a word, and a number may be part of a sentence.
   const written = match[3];
   const isWord = written !== undefined && !/[.):,;、] ?$/.test(match[0]);
-  if (isWord && (written !== letter || /^(?:[AI]|\d+)$/.test(letter)) && !/^[(=]/.test(rest)) return byText;
+  if (
+    isWord &&
+    (written !== letter || /^(?:[AI]|\d+)$/.test(letter)) &&
+    !/^(?:[(=]|is (?:the )?(?:correct|right|answer)\b)/.test(rest)
+  )
+    return byText;
   if (/^is (?:not|wrong|incorrect|false)\b/i.test(rest)) return undefined;
   const other = optionByText(rest.replace(/^(?:or|and|maybe|\/)\s/i, ''), options);
   return other !== undefined || namesAnother(rest, letter) ? 'several' : letter;
@@ -62,10 +67,9 @@ export function chosenLetter(answer: string, options: Options): string | undefin
 
 /** By the option's text, or by its number: "9.0" is the option "9 cm". */
 function optionByContent(text: string, options: Options): string | undefined {
-  const answer = withoutLead(text);
-  const byText = optionByText(text, options) ?? optionByText(answer, options);
+  const byText = optionByText(text, options);
   if (byText !== undefined || options.size === 0) return byText;
-  const quantity = readQuantity(answer);
+  const quantity = readQuantity(text);
   if (typeof quantity === 'string' || !quantity.bare) return undefined;
   const same = [...options].filter(([, option]) => {
     const offered = readQuantity(option);
@@ -90,7 +94,7 @@ function namesAnother(rest: string, letter: string): boolean {
 function chosenSet(answer: string, options: Options): string | undefined {
   const text = withoutLead(narrow(stripMarkup(answer)))
     .replace(/\s+/g, ' ')
-    .replace(/[.\s]+$/, '')
+    .replace(/[.\s]{1,20}$/, '')
     .trim();
   const letters = SEVERAL.test(text)
     ? text

@@ -45,6 +45,7 @@ function verify(
   if (golds.some(({ length }) => length > MAX_ELEMENTS)) {
     throw badGold(context, name, `a list of at most ${MAX_ELEMENTS} elements`, gold);
   }
+  if (golds[0]?.length === 0 && !EMPTY.test(gold.trim())) throw badGold(context, name, 'a list', gold);
   const founds = listReadings(withoutLead(extracted));
   const same = sameElement(context.tolerance);
   for (const right of golds) {
@@ -80,7 +81,7 @@ function listReadings(source: string): string[][] {
   }
   const inner = withoutBrackets(text).replaceAll('\n', lines.length > 1 && !text.includes(',') ? ';' : ' ');
   const semicolons = splitAt(inner, ';').filter((item) => item.trim() !== '');
-  if (semicolons.length > 1) return [semicolons.map(tidy)];
+  if (semicolons.length > 1) return [unnumbered(semicolons.map(tidy))];
   const spaced = /,\s/.test(inner);
   const readings: string[][] = [];
   for (const thousands of [spaced, !spaced]) {
@@ -90,12 +91,22 @@ function listReadings(source: string): string[][] {
       items,
     );
   }
-  const tidied = readings.map((items) => items.map(tidy).filter((item) => item !== ''));
+  const tidied = readings.map((items) => unnumbered(items.map(tidy).filter((item) => item !== '')));
   const seen = new Set<string>();
   return tidied.filter((items) => {
     const key = JSON.stringify(items);
     return !seen.has(key) && seen.add(key);
   });
+}
+
+/** Takes off "1." and "x =" where every element has it. */
+function unnumbered(items: string[]): string[] {
+  if (items.length > 1 && items.every((item) => BULLET.test(item)))
+    return items.map((item) => item.replace(BULLET, ''));
+  const [name] = /^\p{L} ?=/u.exec(items[0] ?? '') ?? [];
+  return name !== undefined && items.every((item) => item.startsWith(name))
+    ? items.map((item) => item.slice(name.length).trim())
+    : items;
 }
 
 /** Takes off brackets that enclose the whole list. */

@@ -180,7 +180,8 @@ function readGroup(words: readonly string[], start: number): { value: number; ne
   const small = readBelowHundred(words, start);
   const article = words[start] === 'a' || words[start] === 'an';
   const next = small?.next ?? (article ? start + 1 : start);
-  const count = small?.value ?? 1;
+  const count = small?.value ?? (article ? 1 : undefined);
+  if (count === undefined) return undefined;
   if (words[next] === 'dozen') return { value: 12 * count, next: next + 1 };
   if (words[next] === 'hundred') {
     const rest = readBelowHundred(words, words[next + 1] === 'and' ? next + 2 : next + 1);
@@ -188,6 +189,9 @@ function readGroup(words: readonly string[], start: number): { value: number; ne
       ? { value: 100 * count + rest.value, next: rest.next }
       : { value: 100 * count, next: next + 1 };
   }
+  const years = small && count > 10 && count <= 20 ? readBelowHundred(words, next) : undefined;
+  // "nineteen eighty-four"
+  if (years && years.value > 9) return { value: 100 * count + years.value, next: years.next };
   return small ?? (article && SCALES.has(words[next] ?? '') ? { value: 1, next } : undefined);
 }
 

@@ -3,7 +3,7 @@
 const ARTICLES = new Set(['a', 'an', 'the']);
 /** LaTeX commands that only dress a text up. */
 const DRESSING =
-  /\\(?:text|textrm|textbf|textit|mathrm|mathbf|mathit|mathsf|boldsymbol|operatorname|mbox|emph)\s?\{([^{}]{0,200})\}/g;
+  /\\(?:boxed|text|textrm|textbf|textit|mathrm|mathbf|mathit|mathsf|boldsymbol|operatorname|mbox|emph)\s?\{([^{}]{0,200})\}/g;
 const SPACING = /\\(?:[,;:! ]|(?:quad|qquad|left|right|displaystyle)(?![a-zA-Z]))/g;
 
 /** Takes off Markdown emphasis, dollar signs, `\text{…}` and LaTeX spacing; keeps the wording. */
@@ -32,6 +32,11 @@ export function plainText(text: string): string {
     .replace(
       /(?<=^|[^\d,([{])(\d{1,3})((?:,\d{3}){1,20})(?![\d,)\]}])/g,
       (_, head: string, rest: string) => head + rest.replaceAll(',', ''),
+    )
+    // Initials are one word: "U.S.A.", "p.m.".
+    .replace(
+      /(?<=(?<![\p{L}\p{N}])\p{L})\.(?=\p{L}(?![\p{L}\p{N}]))|(?<=\.\p{L})\.(?=\p{L}(?![\p{L}\p{N}]))/gu,
+      '',
     )
     .replace(/\.(?!\d)|(?<=\p{L})\./gu, ' ')
     .replace(/-(?!\d)|(?<=\p{L})-/gu, ' ')

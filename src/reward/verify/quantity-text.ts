@@ -19,6 +19,8 @@ const REWRITES: readonly Rewrite[] = [
   [/[\u2212\u2013\uFE63]/g, '-'],
   [/[\u00A0\u2009\u202F\u2007~]/g, ' '],
   [/\\%/g, '%'],
+  [/(?<=\d) point (\d)(?: (\d))?(?: (\d))?(?![\d,.])/g, (_, a, b = '', c = '') => `.${a}${b}${c}`],
+  [/(?<=\d) ?o['’]clock\b/gi, ''],
   [/\\(?:approx|simeq|thickapprox)(?![a-zA-Z])|≃/g, '≈'],
   [/\\(?:leq?|geq?|ne|neq|lt|gt)(?![a-zA-Z])|[<>!]=/g, '≤'],
   [/\\(?:times|cdot)(?![a-zA-Z])|×/g, '×'],
@@ -46,7 +48,7 @@ export function quantityText(source: string): string {
   for (const [pattern, by] of REWRITES) {
     text = typeof by === 'string' ? text.replace(pattern, by) : text.replace(pattern, by);
   }
-  return text.trim();
+  return text.replace(/^[\s*_'"“”‘’]{1,20}|[\s*_'"“”‘’.]{1,20}$/g, '');
 }
 
 /** A lone dollar sign, or an escaped one, is a currency; a pair of them encloses mathematics. */

@@ -62,11 +62,13 @@ const MATHEMATICS = /[\\^_*/+=<>≤≥√π∞±|×÷!]|\d|\uE000 ?: ?\uE000|(?<
 const FORMULA = new Set(
   'pi sqrt root log ln sin cos tan squared cubed factorial infinity plus minus over divided power'.split(' '),
 );
+/** "The value of x is 8" reads as x = 8. */
+const IS = / (?:is|are|equals)(?: equal to| about| approximately| exactly)? (?=[+-]?[﹩€£¥]?[\d.])/g;
 const PRODUCT = /\uE000 ?(?:times|by|x|of) ?\uE000/i;
 const DECADE = /\b\d{3}0s\b/;
 /** Takes back what the number after it says. */
 const DENIAL =
-  /\b(?:not|never|isn['’]?t|aren['’]?t)\b[\p{L} ]{0,30}\uE000|\b(?:(?:more|less|fewer|greater|bigger|smaller|larger|other) than|over|under|above|below|nearly|almost) ?\uE000|\uE000[\p{L} ]{0,30}\b(?:or|and) (?:more|less|fewer|above|up|over)\b/iu;
+  /\band ?\uE000|\b(?:not|never|isn['’]?t|aren['’]?t)\b[\p{L} ]{0,30}\uE000|\b(?:(?:more|less|fewer|greater|bigger|smaller|larger|other) than|over|under|above|below|nearly|almost) ?\uE000|\uE000[\p{L} ]{0,30}\b(?:(?:or|and) (?:more|less|fewer|above|up|over)|(?:is|are|was) (?:not|wrong|incorrect|false))\b/iu;
 /** Words that tell nothing of what was counted. */
 const EMPTY_WORDS = new Set(
   'a an the in of on at to is are was were be there here it its that this these those total all altogether i see can for and so we image picture figure'.split(
@@ -79,7 +81,7 @@ const ROUNDING = 0.05;
 
 /** The one number a text states, or why it states none. Cheap for texts of bounded length only. */
 export function readQuantity(source: string, mark: DecimalMark = '.'): Quantity | string {
-  const sides = quantityText(source).split(/(=|≈)/);
+  const sides = quantityText(source).replace(IS, ' = ').split(/(=|≈)/);
   if (sides.length > 2 * MAX_EQUATIONS) return 'too many equations';
   const stated = readSide(sides.at(-1) ?? '', mark);
   if (typeof stated === 'string') return stated;
@@ -130,13 +132,15 @@ function readSide(side: string, mark: DecimalMark): Quantity | string {
   const around = `${rest}${PLACE}${remainder}`.replace(PLACE + PLACE, PLACE);
   if (attached || isFormula(around) || (comma && /[([]/.test(rest))) return 'more than a plain number';
   if (DENIAL.test(around)) return 'a number that is denied or only bounded';
+  // "8 square units" leaves open which.
+  const named = unit === undefined || unit.unit.startsWith('unit') ? '' : unit.unit;
   const words = telling(remainder);
   const before = rest.split(PLACE, 1)[0] ?? '';
   return {
     value: first,
     percent,
-    unit: unit?.unit ?? '',
-    words: unit ? [...telling(after.slice(0, unit.end)), ...words] : words,
+    unit: named,
+    words: named !== '' && unit ? [...telling(after.slice(0, unit.end)), ...words] : words,
     bare:
       !comma &&
       !/\p{L}/u.test(before) &&

@@ -5,7 +5,7 @@ import { RIGHT, type Verifier, wrong } from './verdict.ts';
 
 /** What people say before an answer. */
 const LEAD =
-  /^(?:so |thus |therefore |hence )?(?:the |my )?(?:final |correct |right )?answer(?: is| ?[:=])[: ]*/i;
+  /^\s{0,9}(?:(?:so|thus|therefore|hence),? )?(?:(?:(?:the |my )?(?:final |correct |right |best )?(?:answer|option|choice)(?: is|\s?[:=])[:\s]{0,9})|(?:(?:it|this|that) is|it['’]s|i (?:choose|pick|select)) )/i;
 
 /**
  * Judges by equality of the plain texts: case, articles, punctuation and dress do not count, a number word is its
@@ -14,9 +14,11 @@ const LEAD =
 export const verifyText: Verifier = (extracted, gold) =>
   sameText(withoutLead(extracted), gold) || sameText(extracted, gold) ? RIGHT : wrong();
 
+const HOUR = /(\d) ?([ap]m)\b/g;
+
 /** Takes "the answer is" off the front. */
 export function withoutLead(text: string): string {
-  return text.trim().replace(LEAD, '');
+  return text.replace(LEAD, '');
 }
 
 /** Whether two texts are the same answer. */
@@ -28,5 +30,7 @@ export function sameText(a: string, b: string): boolean {
 /** What texts are compared by: they are the same when one form is. "T-shirt" is "t shirt" and "tshirt". */
 export function comparedForms(text: string): string[] {
   const joined = text.replace(/(?<=\p{L})-(?=\p{L})/gu, '');
-  return [...new Set([text, joined])].map((form) => ordinalsForWords(digitsForWords(plainText(form), true)));
+  return [...new Set([text, joined])].map((form) =>
+    ordinalsForWords(digitsForWords(plainText(form), true)).replace(HOUR, '$1 $2'),
+  );
 }

@@ -85,6 +85,7 @@ TB terabyte
 ₽ ruble rouble rub
 am
 pm
+unit
 `;
 
 const NAMES: ReadonlyMap<string, string> = new Map(
@@ -98,7 +99,7 @@ const NAMES: ReadonlyMap<string, string> = new Map(
 export const CURRENCY_IN_FRONT =
   /(?<![\p{L}\p{N}])(US﹩|[﹩€£¥₹₩₽]|USD|EUR|GBP|JPY|CNY|INR|Rs\.?) ?(?=[+-]?[\d.])/iu;
 
-const SPACED = /(?: ?([·*/]) ?| (per) | )/y;
+const SPACED = /(?: ?([·*/]) ?| (per|an?) | )/y;
 const FACTOR =
   /(?:(square|cubic|sq\.?|cu\.?) )?(°[CF]?|[﹩¢€£¥₹₩₽]|\p{L}{1,20}(?:-hour)?)(?:(?:\^[{(]?(-?[1-4])[)}]?)|([²³])|([⁻]¹)|([⁻]²)| (squared|cubed)\b)?/uy;
 /** A factor after a mere space must be one of these, or the next word of a sentence would join the unit. */

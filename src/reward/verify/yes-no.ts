@@ -74,8 +74,13 @@ export function readYesNo(text: string): boolean | undefined {
   });
   const meanings = new Set(said.map((word) => MEANING.get(word)).filter((meaning) => meaning !== undefined));
   if (meanings.size !== 1) return undefined;
-  const first = said[0] ?? '';
-  if (first === 'no' && IDIOMS.has(said[1] ?? '')) return undefined;
+  const clauses = text.split(/[,:;.]\s|\b(?:so|therefore)\b/i).filter((part) => part.trim() !== '');
+  const closing = MEANING.get(plainText(clauses.at(-1) ?? ''));
+  if (closing !== undefined) return closing;
+  const opened = said.findIndex((word) => !LEAD_WORDS.has(word));
+  const first = said[opened] ?? '';
+  const next = said[opened + 1] ?? '';
+  if (next === 'or' || (first === 'no' && IDIOMS.has(next))) return undefined;
   const opening = MEANING.get(first);
   if (opening !== undefined) return opening;
   // "I doubt it is ever not so, yes": another denial makes the last word doubtful.
