@@ -236,6 +236,8 @@ describe('number', () => {
     ['1 2', '12'],
     ['0.45', '45'],
     ['45%', '45'],
+    ['45', '0.45'],
+    ['800', '8'],
     ['0.45%', '45%'],
     ['4500', '45%'],
     ['$5', '5 euros'],
@@ -298,6 +300,8 @@ describe('number', () => {
     ['8+', '8'],
     ['1990s', '1990'],
     ['8ab', '8'],
+    ['0.333...', '0.333'],
+    ['1, 2, ..., 8', '8'],
   ])('%j is not %j', (extracted, gold) => {
     expect(score(extracted, gold)).toBe(0);
   });
@@ -340,6 +344,8 @@ describe('number', () => {
     }
     for (const text of [
       '3,5',
+      'Seven Samurai',
+      '7 Up',
       'Route 66',
       '10 Downing Street',
       'third',

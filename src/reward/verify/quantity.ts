@@ -26,7 +26,7 @@ export interface Quantity {
   unit: string;
   /** The telling words after the number in the singular, units by their short names. */
   words: readonly string[];
-  /** Whether the text is the number alone, or with its unit or one other word after it. */
+  /** Whether the text is the number alone, or with its unit or one other word of small letters after it. */
   bare: boolean;
   /** Whether it was written with a decimal comma. */
   comma: boolean;
@@ -81,6 +81,8 @@ const ROUNDING = 0.05;
 
 /** The one number a text states, or why it states none. Cheap for texts of bounded length only. */
 export function readQuantity(source: string, mark: DecimalMark = '.'): Quantity | string {
+  // 0.333... is not 0.333.
+  if (/\d ?(?:\.\.\.|…|\\[lcd]?dots)/.test(source)) return 'a number with an ellipsis';
   const sides = quantityText(source).replace(IS, ' = ').split(/(=|≈)/);
   if (sides.length > 2 * MAX_EQUATIONS) return 'too many equations';
   const stated = readSide(sides.at(-1) ?? '', mark);
@@ -145,7 +147,7 @@ function readSide(side: string, mark: DecimalMark): Quantity | string {
       !comma &&
       !/\p{L}/u.test(before) &&
       values.length === 1 &&
-      (remainder.match(WORD)?.length ?? 0) <= (unit ? 0 : 1),
+      (unit ? /^[^\p{L}]*$/u : /^[^\p{L}]*(?:\p{Ll}+[^\p{L}]*)?$/u).test(remainder),
     comma,
   };
 }
