@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { readOptions, verifyChoice } from '../../src/reward/verify/choice.ts';
+import { cpuMsSince } from './cpu-time.ts';
 
 const OPTIONS = 'Which is largest?\n(A) 7 (B) 9 (C) a red ball (D) None of the above\n<image>';
 const DOTTED = 'What is vitamin C for? Pick one.\nA. bones\nB. eyes\nC. colds\nD. I do not know';
@@ -188,18 +189,18 @@ describe('choice', () => {
     '、',
   ])('stays fast on many %j', (part) => {
     const hostile = part.repeat(Math.floor(2000 / part.length));
-    const start = performance.now();
+    const start = process.cpuUsage();
     expect(score(hostile, 'B', OPTIONS)).toBe(0);
-    expect(performance.now() - start).toBeLessThan(LIMIT_MS);
+    expect(cpuMsSince(start)).toBeLessThan(LIMIT_MS);
   });
 
   it.each(['(A) ', 'A. ', 'a) ', '(1)', '1. ', '(i) ', "['", "options ['a', ", 'choose ', '**A**', '\n'])(
     'reads a problem of many %j fast',
     (part) => {
       const problem = `Choose: ${part.repeat(Math.floor(20_000 / part.length))}`;
-      const start = performance.now();
+      const start = process.cpuUsage();
       readOptions(problem);
-      expect(performance.now() - start).toBeLessThan(LIMIT_MS);
+      expect(cpuMsSince(start)).toBeLessThan(LIMIT_MS);
     },
   );
 });

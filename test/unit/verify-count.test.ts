@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { verifyCount } from '../../src/reward/verify/count.ts';
+import { cpuMsSince } from './cpu-time.ts';
 
 const CIRCLES = 'How many red circles are in the image?';
 
@@ -64,9 +65,9 @@ describe('count', () => {
   it('stays fast', () => {
     for (const part of ['no ', 'there are no ', 'how many ', '5', 'five ']) {
       const hostile = part.repeat(2000 / part.length);
-      const start = performance.now();
+      const start = process.cpuUsage();
       expect(score(hostile, '6', `How many ${'x '.repeat(20_000)}`)).toBe(0);
-      expect(performance.now() - start, part).toBeLessThan(50);
+      expect(cpuMsSince(start), part).toBeLessThan(50);
     }
   });
 });
