@@ -9,7 +9,7 @@ import type { AssessmentRequest } from './assessor.ts';
 
 /** A longer text is quoted without its middle. */
 const MAX_QUOTED_CHARS = 16_000;
-const CODE_CHARS = 12;
+const CODE_CHARS = 8;
 
 /** The texts of a request by the placeholder that stands for them, with the names on their markers. */
 const QUOTES = {
