@@ -1,22 +1,29 @@
 // The best candidate of each part of PART columns of a slice of logits, with x = logit * scale:
 //   score(v) = x(v) + gumbel(v)   (GREEDY: x(v)),   over v not in the list of banned ids; ties: the lowest v.
 // The maximum of x + Gumbel noise over all v is a draw from softmax(x).
+//   ADJUSTED: x comes from adjust_logits, which has left out the banned ids
+//   CUT: only v with x(v) no less than the lowest value kept, and than the largest of the row + min_offset
 //
 // Noise: Philox4x32-10 (Salmon et al. 2011), key (seed, step), counter (prompt, response, position, v / 4);
 // its word v % 4 becomes w = (word + 1/2) / 2^32 and gumbel = -log(-log(1 - w)).
 //
 // logits_NS   f32 read        [N, stride], columns from first_part * PART; stride a multiple of 4
-// parts_NP4   f32 read_write  [N, parts, 4]: its last value becomes x of the candidate, which is where
-//                             logprob/logprob_finish looks for the token that is chosen in the end
+// adjusted_NS f32 read        [N, stride]; anything without ADJUSTED
+// cut_N4      u32 read        [N, 4]: bits of the largest value, bits of the lowest value kept, -, -; anything
+//                             without CUT
+// parts_NP4   f32 read_write  [N, parts, 4]: its last value becomes logit * scale of the candidate, which is
+//                             where logprob/logprob_finish looks for the token that is chosen in the end
 // best_NP2    i32 read_write  [N, parts, 2]: bits of the score, v; v = -1 when a part has no candidate
-// sampling_2  i32 read        seed, step
-// keys_B2     i32 read        [N, 2]: prompt, response
+// keys_B4     i32 read        [N, 4]: seed, step, prompt, response
 // length_B    i32 read        [N]: position in the response
 // banned      i32 read        any length; -1 matches nothing
 // grid        gridFor(N * parts of the slice, 64)
 // f32; deterministic. The noise is exact in its integers and within 1e-4 after the logarithms.
 override GREEDY: bool = false;
+override ADJUSTED: bool = false;
+override CUT: bool = false;
 const PART = 512u;
+const LOWEST: f32 = -3.4e38;
 
 struct Params {
   rows: u32, // N
@@ -25,16 +32,18 @@ struct Params {
   first_part: u32,
   parts: u32, // of the whole vocabulary
   scale: f32, // 1 / temperature
+  min_offset: f32, // log of min-p
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> logits_NS: array<vec4f>;
-@group(0) @binding(2) var<storage, read_write> parts_NP4: array<vec4f>;
-@group(0) @binding(3) var<storage, read_write> best_NP2: array<vec2i>;
-@group(0) @binding(4) var<storage, read> sampling_2: array<u32>;
-@group(0) @binding(5) var<storage, read> keys_B2: array<vec2u>;
-@group(0) @binding(6) var<storage, read> length_B: array<u32>;
-@group(0) @binding(7) var<storage, read> banned: array<i32>;
+@group(0) @binding(2) var<storage, read> adjusted_NS: array<vec4f>;
+@group(0) @binding(3) var<storage, read> cut_N4: array<vec4u>;
+@group(0) @binding(4) var<storage, read_write> parts_NP4: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> best_NP2: array<vec2i>;
+@group(0) @binding(6) var<storage, read> keys_B4: array<vec4u>;
+@group(0) @binding(7) var<storage, read> length_B: array<u32>;
+@group(0) @binding(8) var<storage, read> banned: array<i32>;
 
 // The upper 32 bits of a product, in halves of 16 bits.
 fn multiply_high(a: u32, b: u32) -> u32 {
@@ -90,22 +99,31 @@ fn sample_parts(
   let columns = min(PART, params.columns - part * PART);
   let at = n * params.stride + part * (PART / 4u);
   let first_column = (params.first_part + part) * PART;
-  let key = vec2u(sampling_2[0], sampling_2[1]);
+  let keys = keys_B4[n];
+  var lowest = LOWEST;
+  if (CUT) {
+    lowest = max(bitcast<f32>(cut_N4[n].y), bitcast<f32>(cut_N4[n].x) + params.min_offset);
+  }
 
-  var best_score = -3.4e38;
+  var best_score = LOWEST;
   var best_x = 0.0;
   var best = -1;
   for (var g = 0u; g < (columns + 3u) / 4u; g++) {
-    let x = logits_NS[at + g] * params.scale;
+    let own = logits_NS[at + g] * params.scale;
+    var x = own;
+    if (ADJUSTED) {
+      x = adjusted_NS[at + g];
+    }
     var score = x;
     if (!GREEDY) {
-      score += gumbel(philox(key, vec4u(keys_B2[n], length_B[n], first_column / 4u + g)));
+      score += gumbel(philox(keys.xy, vec4u(keys.zw, length_B[n], first_column / 4u + g)));
     }
     for (var j = 0u; j < min(4u, columns - g * 4u); j++) {
       let v = i32(first_column + g * 4u + j);
-      if (score[j] > best_score && !is_banned(v)) {
+      let is_kept = !CUT || x[j] >= lowest;
+      if (score[j] > best_score && is_kept && (ADJUSTED || !is_banned(v))) {
         best_score = score[j];
-        best_x = x[j];
+        best_x = own[j];
         best = v;
       }
     }

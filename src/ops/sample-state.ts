@@ -6,6 +6,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
+import { chunkCount } from './sample-cut.ts';
 
 /** Tensors of B slots and at most T tokens a response; int32 unless noted. */
 export interface SampleState {
@@ -25,14 +26,14 @@ export interface SampleState {
   maxLength_B: tf.Tensor;
   /** [B]: 1 while the response goes on. */
   active_B: tf.Tensor;
-  /** [B, 2]: prompt id, response id: the noise of a response depends on them, not on its slot. */
-  keys_B2: tf.Tensor;
-  /** [2]: seed, step. */
-  sampling_2: tf.Tensor;
+  /** [B, 4]: seed, step, prompt id, response id: the noise of a response depends on them, not on its slot. */
+  keys_B4: tf.Tensor;
   /** Ids that end a response; -1 when there are none. */
   endTokens: tf.Tensor;
   /** Ids that are never sampled; -1 when there are none. */
   banned: tf.Tensor;
+  /** [B, chunks of 128 ids, 4]: a bit for every id that occurred; undefined unless it was asked for. */
+  seen_BC4: tf.Tensor | undefined;
   /** [B]: the choice of this step; -1 when there was none. */
   sampled_B: tf.Tensor;
   /** f32 [B] */
@@ -59,6 +60,8 @@ export interface SlotStart {
   position: number;
   /** From 1 to `maxTokens`. */
   maxLength: number;
+  /** Ids of the prompt, for the repetition penalty. */
+  promptTokens?: ArrayLike<number>;
 }
 
 export interface SampleStateOptions {
@@ -66,10 +69,18 @@ export interface SampleStateOptions {
   maxTokens: number;
   endTokens: readonly number[];
   banned: readonly number[];
+  /** Ids of the head's vocabulary: keeps which of them occurred, as a repetition penalty needs it. */
+  seenVocabulary?: number;
 }
 
 /** Allocates the state with every slot inactive. Free it with `freeSampleState`. */
-export function createSampleState({ slots, maxTokens, endTokens, banned }: SampleStateOptions): SampleState {
+export function createSampleState({
+  slots,
+  maxTokens,
+  endTokens,
+  banned,
+  seenVocabulary,
+}: SampleStateOptions): SampleState {
   const gpu = currentGpu();
   const ints = (...shape: number[]) => gpu.persistent('kv-cache', shape, undefined, 'int32');
   const floats = (...shape: number[]) => gpu.persistent('kv-cache', shape);
@@ -87,10 +98,10 @@ export function createSampleState({ slots, maxTokens, endTokens, banned }: Sampl
     length_B: ints(slots),
     maxLength_B: ints(slots),
     active_B: ints(slots),
-    keys_B2: ints(slots, 2),
-    sampling_2: ints(2),
+    keys_B4: ints(slots, 4),
     endTokens: ids(endTokens),
     banned: ids(banned),
+    seen_BC4: seenVocabulary === undefined ? undefined : ints(slots, chunkCount(seenVocabulary), 4),
     sampled_B: ints(slots),
     sampledLogprob_B: floats(slots),
     sampledEntropy_B: floats(slots),
@@ -102,8 +113,8 @@ export function createSampleState({ slots, maxTokens, endTokens, banned }: Sampl
 
 export function freeSampleState(state: SampleState): void {
   const gpu = currentGpu();
-  for (const value of Object.values(state) as (tf.Tensor | number)[]) {
-    if (typeof value !== 'number') gpu.free(value);
+  for (const value of Object.values(state) as (tf.Tensor | number | undefined)[]) {
+    if (typeof value === 'object') gpu.free(value);
   }
 }
 
@@ -112,7 +123,8 @@ export function freeSampleState(state: SampleState): void {
  * The hidden state of the prompt's last token then yields the first token, before any input of the slots.
  * @param seed whole number in [0, 2^32)
  * @param step whole number in [0, 2^32): the training step, so that no two steps share noise
- * @throws {ShapeError} when there are more starts than slots, or a length outside 1 to T
+ * @throws {ShapeError} when there are more starts than slots, a length outside 1 to T, or a token outside the
+ *   vocabulary whose tokens are marked
  */
 export function fillSlots(
   state: SampleState,
@@ -133,7 +145,7 @@ export function fillSlots(
   const cacheRow = new Int32Array(slots).fill(-1);
   const maxLength = new Int32Array(slots);
   const active = new Int32Array(slots);
-  const keys = new Int32Array(2 * slots);
+  const keys = new Uint32Array(4 * slots).map((_, i) => [seed, step, 0, 0][i % 4]!);
   starts.forEach((start, b) => {
     if (!(start.maxLength >= 1 && start.maxLength <= maxTokens)) {
       throw new ShapeError({
@@ -148,7 +160,7 @@ export function fillSlots(
     cacheRow[b] = start.ownRow - 1;
     maxLength[b] = start.maxLength;
     active[b] = 1;
-    keys.set([start.promptId, start.responseId], 2 * b);
+    keys.set([start.promptId, start.responseId], 4 * b + 2);
   });
   const gpu = currentGpu();
   gpu.write(state.positions_3B, positions);
@@ -156,8 +168,29 @@ export function fillSlots(
   gpu.write(state.cacheRow_B, cacheRow);
   gpu.write(state.maxLength_B, maxLength);
   gpu.write(state.active_B, active);
-  gpu.write(state.keys_B2, keys);
+  gpu.write(state.keys_B4, keys);
   gpu.write(state.tokens_B, new Int32Array(slots));
   gpu.write(state.length_B, new Int32Array(slots));
-  gpu.write(state.sampling_2, Uint32Array.of(seed, step));
+  if (state.seen_BC4) gpu.write(state.seen_BC4, seenBits(state.seen_BC4.shape, starts));
+}
+
+/** A bit for every id that occurs in a slot's prompt. */
+function seenBits(shape: readonly number[], starts: readonly SlotStart[]): Uint32Array {
+  const [slots, chunks] = shape as [number, number];
+  const words = 4 * chunks;
+  const bits = new Uint32Array(slots * words);
+  starts.forEach(({ promptTokens = [] }, b) => {
+    for (let i = 0; i < promptTokens.length; i++) {
+      const token = promptTokens[i]!;
+      if (!(token >= 0 && token < 32 * words)) {
+        throw new ShapeError({
+          where: `fillSlots.starts[${b}].promptTokens[${i}]`,
+          expected: `an id from 0 to ${32 * words - 1}`,
+          found: `${token}`,
+        });
+      }
+      bits[b * words + (token >>> 5)]! |= 1 << (token & 31);
+    }
+  });
+  return bits;
 }

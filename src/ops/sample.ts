@@ -6,67 +6,135 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import type { Weight, WeightSlice } from './linear.ts';
-import { forEachLogits, launchLogprobFinish, launchLogprobParts, logitScale, partCount } from './logprob.ts';
+import { forEachLogits, launchLogprobFinish, launchLogprobParts, partCount } from './logprob.ts';
 import { checkShape } from './op.ts';
+import { launchAdjust } from './sample-adjust.ts';
+import { chunkCount, launchCut } from './sample-cut.ts';
+import { holdLogits } from './sample-logits.ts';
+import { samplePlan, type SampleOptions, type SamplePlan } from './sample-options.ts';
 import type { SampleState } from './sample-state.ts';
-
-export interface SampleOptions {
-  /** 0 takes the most likely token, and log-probabilities are those at temperature 1. */
-  temperature: number;
-}
 
 /**
  * Launches the choice of a token for every slot: `state.sampled_B`, its log-probability under the full softmax
  * at the sampling temperature (banned ids included, so that it equals `linearLogprob` of that token to the
  * bit) and the entropy. The noise is a function of seed, step, prompt, response, position and token alone.
  * A row whose logits are all NaN yields token -1 and log-probability NaN.
+ *
+ * Logits exist for a bounded slice of the vocabulary at a time, but with top-k, top-p or min-p: these need
+ * whole rows, twice 4 B V bytes.
  * @param hidden_BD f32 [B, D], D a multiple of 4
  * @param weight [V, D]
- * @throws {ShapeError} when the shapes disagree or the temperature is negative
+ * @throws {ShapeError} when the shapes disagree or an option is outside its range
  */
 export function sampleTokens(
   hidden_BD: tf.TensorInfo,
   weight: Weight,
   state: SampleState,
-  { temperature }: SampleOptions,
+  options: SampleOptions,
 ): void {
   const gpu = currentGpu();
   const [vocabulary, inner] = weight.shape;
   const { slots, sampled_B, sampledLogprob_B, sampledEntropy_B } = state;
   checkShape('sampleTokens.hidden_BD', hidden_BD.shape, [slots, inner]);
-  const scale = logitScale(temperature === 0 ? 1 : temperature);
-  const parts = gpu.empty([slots, partCount(vocabulary), 4]);
-  const best = gpu.empty([slots, partCount(vocabulary), 2], 'int32');
-  forEachLogits(hidden_BD, weight.tensor, weight.format, (logits, slice) => {
-    // The target's value is replaced by the candidate's, so any targets do here.
-    launchLogprobParts(logits, slice, state.tokens_B, parts, scale);
-    launchSampleParts(logits, slice, parts, best, state, { scale, isGreedy: temperature === 0 });
-  });
+  const plan = samplePlan(options);
+  const count = partCount(vocabulary);
+  const out = { parts: gpu.empty([slots, count, 4]), best: gpu.empty([slots, count, 2], 'int32') };
+  const launch = plan.isCut ? launchCutParts : plan.isAdjusted ? launchAdjustedParts : launchPlainParts;
+  launch(hidden_BD, weight, state, plan, out);
   gpu.dispatch('sample/choose_token', {
-    operands: { best_NP2: best, token_B: sampled_B },
-    params: { rows: slots, parts: partCount(vocabulary) },
+    operands: { best_NP2: out.best, token_B: sampled_B },
+    params: { rows: slots, parts: count },
     grid: gridFor(slots, 64),
   });
   const logsumexp = gpu.empty([slots]);
-  launchLogprobFinish(parts, sampled_B, vocabulary, {
+  launchLogprobFinish(out.parts, sampled_B, vocabulary, {
     logprob: sampledLogprob_B,
     entropy: sampledEntropy_B,
     logsumexp,
   });
-  for (const scratch of [parts, best, logsumexp]) gpu.release(scratch);
+  for (const scratch of [out.parts, out.best, logsumexp]) gpu.release(scratch);
 }
 
+/** Below what any row holds: parameters must be finite. */
+const NO_OFFSET = -3.4e38;
+
+/** Per row and part of the vocabulary: the state of the softmax, and the best candidate. */
+interface Parts {
+  parts: tf.TensorInfo;
+  best: tf.TensorInfo;
+}
+
+type PartsLauncher = (
+  hidden: tf.TensorInfo,
+  weight: Weight,
+  state: SampleState,
+  plan: SamplePlan,
+  out: Parts,
+) => void;
+
+const launchPlainParts: PartsLauncher = (hidden, { tensor, format }, state, plan, out) =>
+  forEachLogits(hidden, tensor, format, (logits, slice) => {
+    // The target's value is replaced by the candidate's, so any targets do here.
+    launchLogprobParts(logits, slice, state.tokens_B, out.parts, plan.scale);
+    launchSampleParts(logits, slice, state, plan, out);
+  });
+
+const launchAdjustedParts: PartsLauncher = (hidden, { tensor, format, shape }, state, plan, out) => {
+  const gpu = currentGpu();
+  const tops = gpu.empty([state.slots, chunkCount(shape[0])]);
+  forEachLogits(hidden, tensor, format, (logits, slice) => {
+    launchLogprobParts(logits, slice, state.tokens_B, out.parts, plan.scale);
+    const adjusted = gpu.empty(logits.shape);
+    launchAdjust(logits, slice, { adjusted, tops }, state, plan);
+    launchSampleParts(logits, slice, state, plan, { ...out, adjusted });
+    gpu.release(adjusted);
+  });
+  gpu.release(tops);
+};
+
+const launchCutParts: PartsLauncher = (hidden, weight, state, plan, out) => {
+  const gpu = currentGpu();
+  const tops = gpu.empty([state.slots, chunkCount(weight.shape[0])]);
+  const held = holdLogits(hidden, weight).map((slice) => {
+    launchLogprobParts(
+      slice.logits,
+      { ...slice, operand: weight.tensor },
+      state.tokens_B,
+      out.parts,
+      plan.scale,
+    );
+    const adjusted = gpu.empty(slice.logits.shape);
+    launchAdjust(slice.logits, slice, { adjusted, tops }, state, plan);
+    return { ...slice, adjusted };
+  });
+  const cut = launchCut(held, tops, plan);
+  for (const slice of held) {
+    launchSampleParts(slice.logits, slice, state, plan, { ...out, adjusted: slice.adjusted, cut });
+    for (const scratch of [slice.logits, slice.adjusted]) gpu.release(scratch);
+  }
+  for (const scratch of [tops, cut]) gpu.release(scratch);
+};
+
+/** Launches the best candidate of each part of a slice, by the adjusted logits where there are some. */
 function launchSampleParts(
   logits: tf.TensorInfo,
-  slice: WeightSlice,
-  parts: tf.TensorInfo,
-  best: tf.TensorInfo,
-  { keys_B2, length_B, sampling_2, banned }: SampleState,
-  { scale, isGreedy }: { scale: number; isGreedy: boolean },
+  slice: Pick<WeightSlice, 'firstRow' | 'rows'>,
+  { keys_B4, length_B, banned }: SampleState,
+  { scale, minP, isGreedy }: SamplePlan,
+  { parts, best, adjusted, cut }: Parts & { adjusted?: tf.TensorInfo; cut?: tf.TensorInfo },
 ): void {
   const rows = logits.shape[0]!;
   currentGpu().dispatch('sample/sample_parts', {
-    operands: { logits_NS: logits, parts_NP4: parts, best_NP2: best, sampling_2, keys_B2, length_B, banned },
+    operands: {
+      logits_NS: logits,
+      adjusted_NS: adjusted ?? logits,
+      cut_N4: cut ?? keys_B4,
+      parts_NP4: parts,
+      best_NP2: best,
+      keys_B4,
+      length_B,
+      banned,
+    },
     params: {
       rows,
       columns: slice.rows,
@@ -74,8 +142,9 @@ function launchSampleParts(
       first_part: partCount(slice.firstRow),
       parts: parts.shape[1]!,
       scale,
+      min_offset: minP === 0 ? NO_OFFSET : Math.log(minP),
     },
-    constants: { GREEDY: isGreedy ? 1 : 0 },
+    constants: { GREEDY: isGreedy ? 1 : 0, ADJUSTED: adjusted ? 1 : 0, CUT: cut ? 1 : 0 },
     grid: gridFor(rows * partCount(slice.rows), 64),
   });
 }
@@ -115,6 +184,13 @@ export function advance(state: SampleState): void {
     params: { slots },
     grid,
   });
+  if (state.seen_BC4) {
+    gpu.dispatch('sample/mark_seen', {
+      operands: { active_B, sampled_B, seen_BC4: state.seen_BC4 },
+      params: { slots, words: 4 * state.seen_BC4.shape[1]! },
+      grid,
+    });
+  }
   gpu.dispatch('sample/retire', {
     operands: {
       sampled_B,

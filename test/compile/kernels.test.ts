@@ -17,10 +17,19 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ FORMAT: 0 }, { FORMAT: 1 }, { FORMAT: 2 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
-  ...['HAS_BIAS', 'OF_UP', 'INVERSE', 'GREEDY', 'SCALE', 'SQUARES', 'PAIR'].map((flag) => [
-    { [flag]: 0 },
-    { [flag]: 1 },
-  ]),
+  ...[
+    'HAS_BIAS',
+    'OF_UP',
+    'INVERSE',
+    'GREEDY',
+    'ADJUSTED',
+    'CUT',
+    'PENALTY',
+    'MASS',
+    'SCALE',
+    'SQUARES',
+    'PAIR',
+  ].map((flag) => [{ [flag]: 0 }, { [flag]: 1 }]),
 ];
 const KNOWN_OVERRIDES = new Set(CHOICES.flat().flatMap((constants) => Object.keys(constants)));
 

@@ -3,6 +3,7 @@ import { advance, sampleTokens } from '../sample.ts';
 import { createSampleState, fillSlots, freeSampleState } from '../sample-state.ts';
 import { hostTensor, type KernelTest, upload } from './case.ts';
 import { product } from './linear.ts';
+import { launchSampleOptions } from './sample-options.ts';
 
 /** More columns than one part (512). The last slot is not in use. */
 const [SLOTS, D, V, T] = [3, 4, 519, 2];
@@ -24,6 +25,12 @@ export const sampleTest: KernelTest = {
     'sample/append_outputs',
     'sample/next_inputs',
     'sample/retire',
+    'sample/adjust_logits',
+    'sample/begin_cut',
+    'sample/weigh_chunks',
+    'sample/fold_weights',
+    'sample/narrow_cut',
+    'sample/mark_seen',
   ],
   tolerance: TOLERANCE,
   launch: (atEnd) => {
@@ -55,6 +62,7 @@ export const sampleTest: KernelTest = {
       { label: 'next cache rows', actual: state.cacheRow_B, expected: [9, 11, -1] },
       { label: 'next positions', actual: state.positions_3B, expected: [3, 3, 0, 3, 3, 0, 3, 3, 0] },
       { label: 'next ranges', actual: state.ranges_B4, expected: [0, 3, 9, 10, 0, 3, 11, 12, 0, 0, 0, 0] },
+      ...launchSampleOptions(atEnd),
     ];
   },
 };
