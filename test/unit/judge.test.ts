@@ -1,11 +1,13 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { configSchema } from '../../src/config/schema.ts';
 import type { AssessmentRequest } from '../../src/reward/assessor.ts';
 import { Judge } from '../../src/reward/judge.ts';
+import { setLogLevel } from '../../src/util/log.ts';
 import { type Answer, ChatServer, sendJson, sendVerdict } from '../services/chat-server.ts';
 
 const CONTROL_TOKENS = /<\||<\/s>|<s>|<｜|\[\/?INST\]|\[gMASK\]|<\w+_of_turn>|<__media__>|<image>|<\/?think>/;
@@ -382,6 +384,19 @@ describe('the cache', () => {
     expect(assessments.map(({ score }) => score)).toEqual([0.25, 0.25, 0.25, 0.25]);
     expect(judge.counters).toMatchObject({ 'judge/assessments': 4, 'judge/calls': 2, 'judge/shared': 2 });
     expect(server.received).toHaveLength(2);
+  });
+
+  it('costs no score when it breaks during the run', async () => {
+    await serve();
+    const file = join(folder, 'cache.sqlite');
+    const judge = await open({ cache_file: file });
+    const other = new DatabaseSync(file);
+    other.exec('DROP TABLE results');
+    other.close();
+    setLogLevel('error');
+    expect(await judge.assess([request('x')])).toMatchObject([{ score: 0.25 }]);
+    setLogLevel('info');
+    expect(judge.counters).toMatchObject({ 'judge/cache_errors': 2, 'judge/failures': 0 });
   });
 
   it('refuses a file that is no cache before the run starts', async () => {
