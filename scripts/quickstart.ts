@@ -8,7 +8,7 @@ import { join, relative, resolve } from 'node:path';
 import { loadConfig } from '../src/config/load.ts';
 import type { Config } from '../src/config/schema.ts';
 import { runTraining } from '../src/train/loop.ts';
-import { meanOf, metricPoints, readMetrics } from '../src/train/report-data.ts';
+import { meanOf, metricPoints, readMetrics, type StepMetrics } from '../src/train/report-data.ts';
 import { writeReport } from '../src/train/report.ts';
 import { RunFolder, stepName } from '../src/train/run-folder.ts';
 import { WethinkError } from '../src/util/errors.ts';
@@ -19,7 +19,7 @@ const DATA_FOLDER = 'data/digits';
 const REPORT_FILE = 'report.html';
 /** Steps whose mean reward is compared: the first ten with the last ten. */
 const WINDOW = 10;
-const SHOWN_ROLLOUTS = 3;
+const LABEL_WIDTH = 'reward_model'.length;
 
 async function quickstart(overrides: readonly string[]): Promise<void> {
   const started = performance.now();
@@ -31,13 +31,15 @@ async function quickstart(overrides: readonly string[]): Promise<void> {
   const { folder, step, before, after } = await runTraining(config, { configFile: CONFIG_FILE });
   await writeReport(folder, REPORT_FILE, { title: 'WeThink on WebGPU: the quickstart' });
 
-  const rewards = metricPoints(await readMetrics(folder), 'reward/overall');
-  console.log('\nThree rollouts of the last step:');
+  const metrics = await readMetrics(folder);
+  const rewards = metricPoints(metrics, 'reward/overall');
+  console.log('\nRollouts of the last step, one of each verifier and of the reward model:');
   for (const line of await rolloutLines(folder, step)) console.log(`  ${line}`);
   console.log(
     `\nmean reward        ${meanOf(rewards.slice(0, WINDOW)).toFixed(3)} (first ${WINDOW} steps) -> ` +
       `${meanOf(rewards.slice(-WINDOW)).toFixed(3)} (last ${WINDOW} steps)`,
   );
+  for (const line of accuracyLines(metrics)) console.log(line);
   if (before && after) console.log(`held-out accuracy  ${percent(before)} -> ${percent(after)}`);
   console.log(`time               ${((performance.now() - started) / 60_000).toFixed(1)} min`);
   console.log(`run                ${folder}`);
@@ -57,21 +59,37 @@ function freshExperiment(config: Config): Config {
 interface RolloutLine {
   problem: string;
   answer: string;
-  group: { response: string; reward: number }[];
+  group: { response: string; reward: number | null; method: string }[];
 }
 
+/** The first response that each method judged. */
 async function rolloutLines(folder: string, step: number): Promise<string[]> {
   const text = await readFile(join(folder, 'rollouts', `${stepName(step)}.jsonl`), 'utf8');
   const groups = text
     .trimEnd()
     .split('\n')
-    .slice(0, SHOWN_ROLLOUTS)
     .map((line) => JSON.parse(line) as RolloutLine);
-  return groups.map(({ problem, answer, group }) => {
+  const firstOfEach = Map.groupBy(groups, ({ group }) => group[0]!.method);
+  return [...firstOfEach].map(([method, [first]]) => {
+    const { problem, answer, group } = first!;
     const { response, reward } = group[0]!;
     const question = problem.replace('\n<image>', '');
-    return `reward ${reward.toFixed(1)}  ${question} [${answer}]  ${response}`;
+    const score = reward === null ? 'none' : reward.toFixed(2);
+    return `${method.padEnd(LABEL_WIDTH)} ${score}  ${question} [${answer}]  ${response}`;
   });
+}
+
+/** Accuracy by what judged it, in the first and the last steps. */
+function accuracyLines(metrics: readonly StepMetrics[]): string[] {
+  const prefix = 'reward/accuracy/';
+  const names = new Set(metrics.flatMap(({ values }) => [...values.keys()]));
+  return [...names]
+    .filter((name) => name.startsWith(prefix))
+    .map((name) => {
+      const points = metricPoints(metrics, name);
+      const ends = [points.slice(0, WINDOW), points.slice(-WINDOW)].map((part) => meanOf(part).toFixed(3));
+      return `  by ${name.slice(prefix.length).padEnd(LABEL_WIDTH)}   ${ends.join(' -> ')}`;
+    });
 }
 
 function percent(metrics: Readonly<Record<string, number>>): string {

@@ -26,8 +26,8 @@ export type {
   RewardConfig,
   RolloutConfig,
   TrainerConfig,
-  VerifierName,
 } from './config/schema.ts';
+export type { AssessorName, VerifierName } from './config/reward-routes.ts';
 export { loadRows } from './data/formats.ts';
 export type { Row } from './data/row.ts';
 export type { AdapterChoice, AdapterKind } from './gpu/adapter.ts';
@@ -38,8 +38,9 @@ export type { PromptGroup } from './model/packed-batch.ts';
 export { FROZEN, type ModelSettings } from './model/qwen2_5_vl.ts';
 export { scoreGroups, type ResponseScore, type ScoreOptions } from './model/score.ts';
 export type { Prompt } from './processor/prompt.ts';
-export { scoreResponse, type Score } from './reward/hybrid.ts';
-export type { RewardRow } from './reward/verdict.ts';
+export type { BatchRewardFunction, FunctionInput, RewardFunction } from './reward/functions.ts';
+export { HybridReward } from './reward/hybrid.ts';
+export type { RewardRow, Sample, Score } from './reward/sample.ts';
 export { Policy, type Question } from './rollout/policy.ts';
 export {
   RolloutEngine,
@@ -57,6 +58,7 @@ export {
   ConfigError,
   DataError,
   GpuError,
+  ServiceError,
   ShapeError,
   WethinkError,
   type ErrorDetail,

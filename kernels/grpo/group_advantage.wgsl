@@ -1,7 +1,10 @@
-// advantage[b, g] = (reward[b, g] - mean_b) / (std_b + 1e-4), with the sample standard deviation (divisor
-// G - 1; 0 for a group of one); without SCALE: reward - mean. (GRPO, arXiv 2402.03300; divisor and 1e-4 as TRL.)
+// advantage[b, g] = (reward[b, g] - mean_b) / (std_b + 1e-4), with the sample standard deviation (divisor n - 1; 0
+// for n = 1); without SCALE: reward - mean. Mean and deviation are those of the n rewards of the group that are
+// known; a reward that is not known has the advantage 0. (GRPO, arXiv 2402.03300; divisor, 1e-4 and the meaning of
+// a missing reward as TRL.)
 //
 // reward_BG     f32 read        [B, G]
+// known_BG      f32 read        [B, G]  1, or 0 where the reward is not known and its value means nothing
 // advantage_BG  f32 read_write  [B, G]
 // grid          gridFor(B, 64)
 // One thread per group, two passes in f32 in the order of g: deterministic. Tolerance 1e-5.
@@ -14,7 +17,8 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> reward_BG: array<f32>;
-@group(0) @binding(2) var<storage, read_write> advantage_BG: array<f32>;
+@group(0) @binding(2) var<storage, read> known_BG: array<f32>;
+@group(0) @binding(3) var<storage, read_write> advantage_BG: array<f32>;
 
 @compute @workgroup_size(64)
 fn group_advantage(
@@ -26,23 +30,37 @@ fn group_advantage(
     return;
   }
   let first = b * params.group;
-  // Counted from the first reward, so that equal rewards give exactly 0 and not a rounding error over 1e-4.
-  let base = reward_BG[first];
+  // Counted from the first known reward, so that equal rewards give exactly 0 and not a rounding error over 1e-4.
+  var base = 0.0;
+  var count = 0u;
   var sum = 0.0;
   for (var g = 0u; g < params.group; g++) {
+    if (known_BG[first + g] == 0.0) {
+      continue;
+    }
+    if (count == 0u) {
+      base = reward_BG[first + g];
+    }
+    count += 1u;
     sum += reward_BG[first + g] - base;
   }
-  let mean = sum / f32(params.group);
+  let mean = sum / f32(max(count, 1u));
   var divisor = 1.0;
   if (SCALE) {
     var squares = 0.0;
     for (var g = 0u; g < params.group; g++) {
-      let d = reward_BG[first + g] - base - mean;
-      squares += d * d;
+      if (known_BG[first + g] != 0.0) {
+        let d = reward_BG[first + g] - base - mean;
+        squares += d * d;
+      }
     }
-    divisor = sqrt(squares / f32(max(params.group, 2u) - 1u)) + 1e-4;
+    divisor = sqrt(squares / f32(max(count, 2u) - 1u)) + 1e-4;
   }
   for (var g = 0u; g < params.group; g++) {
-    advantage_BG[first + g] = (reward_BG[first + g] - base - mean) / divisor;
+    var advantage = 0.0;
+    if (known_BG[first + g] != 0.0) {
+      advantage = (reward_BG[first + g] - base - mean) / divisor;
+    }
+    advantage_BG[first + g] = advantage;
   }
 }

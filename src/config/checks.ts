@@ -37,6 +37,33 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
       'expected accuracy_weight + format_weight above 0, found 0: no reward at all',
     );
   }
+  if (reward && reward.function_weights && reward.function_weights.length !== reward.functions.length) {
+    report(
+      'reward.function_weights',
+      `expected ${reward.functions.length}, one for each of reward.functions, found ${reward.function_weights.length}`,
+    );
+  }
+  if (
+    reward &&
+    data &&
+    reward.overlong.weight !== 0 &&
+    reward.overlong.buffer_tokens > data.max_response_length
+  ) {
+    report(
+      'reward.overlong.buffer_tokens',
+      `expected at most data.max_response_length (${data.max_response_length}), found ${reward.overlong.buffer_tokens}`,
+    );
+  }
+  const range = reward?.model.similarity_range;
+  if (range && range[0] >= range[1]) {
+    report('reward.model.similarity_range', `expected the lower number first, found ${range.join(', ')}`);
+  }
+  if (algorithm?.multi_objective_aggregation === 'normalize_then_sum' && rollout?.engine === 'replay') {
+    report(
+      'algorithm.multi_objective_aggregation',
+      'expected sum_then_normalize, because rollout.engine=replay gives whole rewards without parts',
+    );
+  }
   const mini = algorithm?.mini_batch_prompts ?? null;
   if (data && mini !== null && data.rollout_batch_size % mini !== 0) {
     report(

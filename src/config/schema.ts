@@ -3,31 +3,9 @@
  * Names follow EasyR1 and TRL wherever they have one.
  */
 import { z } from 'zod';
+import { beta, count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
+import { reward } from './reward-schema.ts';
 import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
-
-/** The rule verifiers that a row can be sent to. */
-export const VERIFIER_NAMES = ['number', 'choice', 'yes_no', 'text'] as const;
-
-const MAX_SEED = 2 ** 32 - 1;
-const SAFE_NAME = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/;
-
-const count = () => z.int().min(1);
-const fraction = () => z.number().min(0).max(1);
-const seed = () => z.int().min(0).max(MAX_SEED);
-const text = () => z.string().min(1);
-const folderName = () =>
-  z.string().regex(SAFE_NAME, 'letters, digits, "-", "_" and "." only, and no "." at the start');
-/** -1 for never, else a number of steps. */
-const everySteps = () =>
-  z.int().refine((value) => value === -1 || value >= 1, {
-    error: '-1 (never) or a number of steps of at least 1',
-  });
-const files = () =>
-  z
-    .union([text(), z.array(text()).min(1)], { error: 'a path, or a list of paths' })
-    .transform((value) => (typeof value === 'string' ? [value] : value));
-const pattern = () =>
-  z.string().refine(isRegularExpression, { error: 'a regular expression that JavaScript can compile' });
 
 const model = z.strictObject({
   path: text().describe('Hugging Face folder of a Qwen2.5-VL model.'),
@@ -111,24 +89,6 @@ const rollout = z
   })
   .prefault({});
 
-const verifierMap = () => z.record(z.string(), z.enum(VERIFIER_NAMES)).default({});
-
-const reward = z
-  .strictObject({
-    accuracy_weight: z.number().min(0).default(0.7).describe('Weight of the accuracy part of the reward.'),
-    format_weight: z.number().min(0).default(0.3).describe('Weight of the format part of the reward.'),
-    verifier_by_reward: verifierMap().describe("Verifier by the literal value of a row's reward."),
-    verifier_by_category: verifierMap().describe("Verifier by the literal value of a row's category."),
-    number_tolerance: fraction()
-      .default(0)
-      .describe('Relative error up to which a number counts as right; 0: exactly equal.'),
-    shuffle_in_group: z
-      .boolean()
-      .default(false)
-      .describe('Control experiment: shuffle the rewards inside each group, so that they teach nothing.'),
-  })
-  .prefault({});
-
 const algorithm = z
   .strictObject({
     loss_type: z
@@ -142,6 +102,12 @@ const algorithm = z
       .enum(['group', 'none'])
       .default('group')
       .describe("Divide advantages by the group's standard deviation, or not."),
+    multi_objective_aggregation: z
+      .enum(['sum_then_normalize', 'normalize_then_sum'])
+      .default('sum_then_normalize')
+      .describe(
+        'Advantages of the weighted sum of the parts, or the weighted sum of their advantages (GDPO).',
+      ),
     mini_batch_prompts: count()
       .nullable()
       .default(null)
@@ -153,8 +119,6 @@ const algorithm = z
       .describe('Leave responses without an end token out of the loss.'),
   })
   .prefault({});
-
-const beta = () => z.number().min(0).lt(1);
 
 const optim = z
   .strictObject({
@@ -227,12 +191,3 @@ export type RewardConfig = Config['reward'];
 export type AlgorithmConfig = Config['algorithm'];
 export type OptimConfig = Config['optim'];
 export type TrainerConfig = Config['trainer'];
-export type VerifierName = (typeof VERIFIER_NAMES)[number];
-
-function isRegularExpression(source: string): boolean {
-  try {
-    return new RegExp(source) instanceof RegExp;
-  } catch {
-    return false;
-  }
-}

@@ -91,6 +91,7 @@ function readRow(value: unknown, options: FormatOptions, imageDir: string): RowC
     refinedCot: text('refined_cot'),
     images: [],
     reward: text('reward'),
+    columns: Object.fromEntries(entries),
   };
   const abilities = readAbilities(entries.get('abilities'));
   if (typeof abilities === 'string') problems.push(abilities);
@@ -112,8 +113,12 @@ function readAbilities(value: unknown): string[] | string {
   return `"abilities": expected a text or a list of texts, found ${kind(value)}`;
 }
 
-/** Absolute image paths, or what is wrong with them. */
-function readImages(value: unknown, key: string, imageDir: string): string[] | string {
+/**
+ * Absolute image paths, or what is wrong with them; a path that leads out of the folder is.
+ * @param value a path, a list of paths, or "" or null for none
+ * @param key the column, for the message
+ */
+export function readImages(value: unknown, key: string, imageDir: string): string[] | string {
   if (value === undefined) {
     return `key "${key}" is missing; write "" for a row without an image, or set data.image_key`;
   }

@@ -16,6 +16,8 @@ export interface Row {
   images: readonly string[];
   /** How the answer is to be rewarded, as the dataset writes it; may be empty. */
   reward: string;
+  /** Every column as the file has it, for what reads more than the above. */
+  columns: Readonly<Record<string, unknown>>;
   /** The file and the line (from 1) that the row was read from. */
   file: string;
   line: number;

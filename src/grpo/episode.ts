@@ -24,10 +24,14 @@ export interface Episode {
 
 /** The hybrid reward of the response, or one given from outside (replay). */
 export interface EpisodeReward {
-  /** The weighted sum that GRPO compares inside the group. */
-  reward: number;
-  parts: Readonly<Record<string, number>>;
-  /** The verifier that judged the answer; empty before one has. */
+  /**
+   * The weighted sum that GRPO compares inside the group; null when its assessment failed: the episode then stays
+   * out of its group's mean and deviation, and has the advantage 0.
+   */
+  reward: number | null;
+  /** null: not known, or does not apply. */
+  parts: Readonly<Record<string, number | null>>;
+  /** The verifier or model that judged the answer; empty before one has. */
   method: string;
   /** The answer as it was found in the response. */
   extracted: string;

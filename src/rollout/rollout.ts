@@ -69,8 +69,15 @@ export class RolloutEngine {
     this.#options = options;
   }
 
-  /** @returns the responses of each request; they do not depend on how many are in flight at once */
-  async generate(requests: readonly RolloutRequest[], sampling: Sampling): Promise<Response[][]> {
+  /**
+   * @param onRequest hears of each request as soon as all its responses are there
+   * @returns the responses of each request; they do not depend on how many are in flight at once
+   */
+  async generate(
+    requests: readonly RolloutRequest[],
+    sampling: Sampling,
+    onRequest?: (request: number, responses: Response[]) => void,
+  ): Promise<Response[][]> {
     const results: Response[][] = requests.map(() => []);
     const slots = requests.flatMap(({ count }, request) =>
       Array.from({ length: count }, (_, response) => ({ request, response })),
@@ -78,7 +85,11 @@ export class RolloutEngine {
     for (let first = 0; first < slots.length; first += this.#options.maxSequences) {
       const wave = slots.slice(first, first + this.#options.maxSequences);
       const responses = await this.#wave(requests, wave, sampling);
-      wave.forEach(({ request, response }, i) => (results[request]![response] = responses[i]!));
+      wave.forEach(({ request, response }, i) => {
+        results[request]![response] = responses[i]!;
+        // Slots are in order: the last response of a request is the last to come.
+        if (response === requests[request]!.count - 1) onRequest?.(request, results[request]!);
+      });
     }
     return results;
   }

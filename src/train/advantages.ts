@@ -2,23 +2,67 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AlgorithmConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Episode } from '../grpo/episode.ts';
+import type { Episode, EpisodeReward } from '../grpo/episode.ts';
 import { groupAdvantage } from '../ops/grpo.ts';
 
-/** Fills in `advantage`: (r - mean) / (std + 1e-4) inside each group. Groups must be of one size. */
+type Value = (reward: EpisodeReward) => number | null;
+
+/**
+ * Fills in `advantage`: (r - mean) / (std + 1e-4) inside each group, where r is the weighted sum of the parts. With
+ * `normalize_then_sum` every part is normalised inside the group by itself, and their weighted sum once more over
+ * the batch (GDPO, arXiv 2601.05242). What is null stays out of its mean and deviation. Groups must be of one size.
+ * @param weights of the parts, by their names
+ */
 export async function addAdvantages(
   gpu: Gpu,
   groups: readonly Episode[][],
-  { scale_rewards }: Pick<AlgorithmConfig, 'scale_rewards'>,
+  algorithm: Pick<AlgorithmConfig, 'scale_rewards' | 'multi_objective_aggregation'>,
+  weights: Readonly<Record<string, number>>,
 ): Promise<void> {
-  const size = groups[0]!.length;
-  const rewards = Float32Array.from(groups.flat(), ({ reward }) => reward.reward);
+  const scale = algorithm.scale_rewards === 'group';
   const advantages = tf.tidy(() =>
-    groupAdvantage(tf.tensor2d(rewards, [groups.length, size]), scale_rewards === 'group'),
+    algorithm.multi_objective_aggregation === 'sum_then_normalize'
+      ? normalised(groups, ({ reward }) => reward, scale)
+      : normalisedThenSummed(groups, weights, scale),
   );
   const values = await gpu.read(advantages);
   advantages.dispose();
   groups.flat().forEach((episode, i) => {
     episode.advantage = values[i]!;
   });
+}
+
+/** [B, G] */
+function normalised(groups: readonly Episode[][], value: Value, scale: boolean): tf.Tensor2D {
+  const values = groups.flat().map(({ reward }) => value(reward));
+  const shape: [number, number] = [groups.length, groups[0]!.length];
+  const reward_BG = tf.tensor2d(
+    Float32Array.from(values, (known) => known ?? 0),
+    shape,
+  );
+  const known_BG = tf.tensor2d(
+    Float32Array.from(values, (known) => (known === null ? 0 : 1)),
+    shape,
+  );
+  return groupAdvantage(reward_BG, known_BG, scale);
+}
+
+/** [B, G] */
+function normalisedThenSummed(
+  groups: readonly Episode[][],
+  weights: Readonly<Record<string, number>>,
+  scale: boolean,
+): tf.Tensor2D {
+  const parts = Object.entries(weights).map(([name, weight]) =>
+    tf.mul(
+      normalised(groups, ({ parts }) => parts[name] ?? null, scale),
+      weight,
+    ),
+  );
+  const sum = tf.addN(parts);
+  const batch: [number, number] = [1, sum.size];
+  return groupAdvantage(sum.reshape(batch), tf.ones(batch), scale).reshape([
+    groups.length,
+    groups[0]!.length,
+  ]);
 }

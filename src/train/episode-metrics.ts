@@ -7,16 +7,12 @@ const ZERO_SPREAD = 1e-6;
 
 export function episodeMetrics(groups: readonly Episode[][]): Metrics {
   const episodes = groups.flat();
-  const rewards = episodes.map(({ reward }) => reward.reward);
   const lengths = episodes.map(({ tokens }) => tokens.length);
   const promptLengths = groups.map(([first]) => first!.prompt.tokens.length);
-  const parts = Object.keys(episodes[0]!.reward.parts);
   return {
-    'reward/overall': mean(rewards),
-    ...Object.fromEntries(
-      parts.map((part) => [`reward/${part}`, mean(episodes.map(({ reward }) => reward.parts[part]!))]),
-    ),
-    ...spread('critic/score', rewards),
+    ...rewardMetrics(episodes, 'reward/overall', (part) => `reward/${part}`),
+    'reward/unknown_frac': mean(episodes.map(({ reward }) => (reward.reward === null ? 1 : 0))),
+    ...spread('critic/score', known(episodes.map(({ reward }) => reward.reward))),
     ...spread(
       'critic/advantages',
       episodes.map(({ advantage }) => advantage),
@@ -28,12 +24,48 @@ export function episodeMetrics(groups: readonly Episode[][]): Metrics {
   };
 }
 
+/**
+ * Means of the reward and of its parts, and of the accuracy by each verifier and model that judged it, such as
+ * "reward/accuracy/number". What is not known stays out; what is known of no episode has no metric.
+ */
+export function rewardMetrics(
+  episodes: readonly Episode[],
+  overall: string,
+  nameOf: (part: string) => string,
+): Metrics {
+  const parts = [...new Set(episodes.flatMap(({ reward }) => Object.keys(reward.parts)))];
+  const byMethod = Map.groupBy(episodes, ({ reward }) => reward.method);
+  return Object.fromEntries(
+    [
+      [overall, episodes.map(({ reward }) => reward.reward)] as const,
+      ...parts.map(
+        (part) => [nameOf(part), episodes.map(({ reward }) => reward.parts[part] ?? null)] as const,
+      ),
+      ...[...byMethod].map(
+        ([method, judged]) =>
+          [
+            `${nameOf('accuracy')}/${method}`,
+            judged.map(({ reward }) => reward.parts['accuracy'] ?? null),
+          ] as const,
+      ),
+    ].flatMap(([name, values]) => {
+      const numbers = known(values);
+      return numbers.length === 0 ? [] : [[name, mean(numbers)]];
+    }),
+  );
+}
+
+function known(values: readonly (number | null)[]): number[] {
+  return values.filter((value) => value !== null);
+}
+
 function hasSpread(group: readonly Episode[]): boolean {
-  const rewards = group.map(({ reward }) => reward.reward);
+  const rewards = known(group.map(({ reward }) => reward.reward));
   return Math.max(...rewards) - Math.min(...rewards) > ZERO_SPREAD;
 }
 
 function spread(name: string, values: readonly number[]): Metrics {
+  if (values.length === 0) return {};
   return {
     [`${name}/mean`]: mean(values),
     [`${name}/max`]: values.reduce((a, b) => Math.max(a, b), -Infinity),
@@ -41,6 +73,6 @@ function spread(name: string, values: readonly number[]): Metrics {
   };
 }
 
-function mean(values: readonly number[]): number {
+export function mean(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / values.length;
 }

@@ -45,6 +45,7 @@ export async function runTraining(config: Config, options: TrainOptions): Promis
     rowsPerStep: config.data.rollout_batch_size,
     resume: checkpoint !== null,
     needsReference: config.algorithm.kl_coef > 0,
+    rewardsTraining: true,
     ...(checkpoint ? { samplerState: checkpoint.state.sampler } : {}),
   });
   try {
@@ -55,7 +56,7 @@ export async function runTraining(config: Config, options: TrainOptions): Promis
     await run.folder.describe(config, run.gpu);
     return await loop(run, start, options);
   } finally {
-    closeRun(run);
+    await closeRun(run);
   }
 }
 
@@ -75,7 +76,7 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
   if (run.valRows.length > 0 && trainer.val_before_train && start.step === 0) {
     before = await validate(run, 0);
     await folder.appendMetrics({ step: 0, ...before });
-    log.info(`before training: held-out accuracy ${percent(before)}`);
+    log.info(`before training: held-out accuracy ${percent(before['val/accuracy_reward'])}`);
   }
   const startedAt = performance.now();
   let step = start.step;
@@ -94,10 +95,11 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
     if (isValidationDue(run, step)) {
       after = await validate(run, step);
       metrics = { ...metrics, ...after };
-      const score = after['val/accuracy_reward']!;
+      // Not there when every assessment failed.
+      const score = after['val/accuracy_reward'];
       // The best of those that are kept.
-      isBest = saves() && (best === null || score > best);
-      if (isBest) best = score;
+      isBest = saves() && score !== undefined && (best === null || score > best);
+      if (isBest) best = score!;
     }
     await folder.writeRollouts(
       'step',
@@ -130,6 +132,6 @@ function summary(run: Run, step: number, rest: Partial<TrainSummary>): TrainSumm
   return { folder: run.folder.path, step, totalSteps: run.totalSteps, ...empty, ...rest };
 }
 
-function percent(metrics: Metrics): string {
-  return `${(metrics['val/accuracy_reward']! * 100).toFixed(1)} %`;
+function percent(share: number | undefined): string {
+  return share === undefined ? 'not known' : `${(share * 100).toFixed(1)} %`;
 }

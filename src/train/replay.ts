@@ -72,7 +72,7 @@ export class ReplayedEpisodes implements EpisodeSource {
     return new ReplayedEpisodes(run, groups);
   }
 
-  async collect(step: number): Promise<Episode[][]> {
+  async collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]> {
     const { rollout_batch_size: size } = this.#run.config.data;
     const picked = Array.from(
       { length: size },
@@ -86,9 +86,11 @@ export class ReplayedEpisodes implements EpisodeSource {
     const own = picked.every(({ responses }) => responses.every(({ logprobs }) => logprobs))
       ? null
       : await this.#ownLogprobs(groups);
-    return picked.map(({ row, responses }, g) =>
+    const episodes = picked.map(({ row, responses }, g) =>
       responses.map((response, r) => this.#episode(row, groups[g]!, response, own?.[g]?.[r], g, r)),
     );
+    episodes.forEach(onGroup);
+    return episodes;
   }
 
   #episode(

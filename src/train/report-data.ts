@@ -16,8 +16,8 @@ export interface StepMetrics {
 
 const responseSchema = z.object({
   response: z.string(),
-  reward: z.number(),
-  parts: z.record(z.string(), z.number()).default({}),
+  reward: z.number().nullable(),
+  parts: z.record(z.string(), z.number().nullable()).default({}),
   advantage: z.number().nullish(),
   extracted: z.string().nullish(),
   method: z.string().nullish(),

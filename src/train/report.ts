@@ -148,12 +148,13 @@ async function rolloutSection(groups: readonly RolloutGroup[]): Promise<string> 
 async function groupArticle({ step, problem, answer, images, group }: RolloutGroup): Promise<string> {
   const pictures = await Promise.all(images.map(pictureTag));
   const rows = group.slice(0, RESPONSES_PER_GROUP).map((response) => {
-    const parts = Object.entries(response.parts).map(([name, value]) => `${name} ${formatNumber(value)}`);
+    const parts = Object.entries(response.parts).map(([name, value]) => `${name} ${numberOrDash(value)}`);
     const advantage = response.advantage == null ? '' : formatNumber(response.advantage);
     const cells = [
-      formatNumber(response.reward),
+      numberOrDash(response.reward),
       advantage,
       parts.join(', '),
+      response.method ?? '',
       response.extracted ?? '',
       response.end ?? '',
     ];
@@ -161,7 +162,7 @@ async function groupArticle({ step, problem, answer, images, group }: RolloutGro
     return `<tr>${code}${cells.map((cell) => `<td>${escapeText(cell)}</td>`).join('')}</tr>`;
   });
   const left = group.length - rows.length;
-  const head = ['response', 'reward', 'advantage', 'parts', 'read as', 'end'].map(
+  const head = ['response', 'reward', 'advantage', 'parts', 'judged by', 'read as', 'end'].map(
     (name) => `<th scope="col">${name}</th>`,
   );
   return [
@@ -171,6 +172,11 @@ async function groupArticle({ step, problem, answer, images, group }: RolloutGro
     left > 0 ? `<p>and ${left} more</p>` : '',
     '</article>',
   ].join('');
+}
+
+/** A part of the reward that is not known has none. */
+function numberOrDash(value: number | null): string {
+  return value === null ? '\u2013' : formatNumber(value);
 }
 
 /** Decoded and encoded anew, so that the report holds pixels and nothing else of the file. */

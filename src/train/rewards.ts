@@ -1,26 +1,47 @@
-/** Scores the episodes of a step. */
-import type { RewardConfig } from '../config/schema.ts';
+/** Scores the episodes of a step, group by group, while the policy still samples the others. */
 import type { Episode } from '../grpo/episode.ts';
-import { scoreResponse } from '../reward/hybrid.ts';
 import { RandomStream } from '../util/random.ts';
+import type { Run } from './run.ts';
 
-/**
- * Fills in the rewards of episodes that do not carry one already (replayed ones do). The control experiment
- * `reward.shuffle_in_group` deals the same rewards at random inside each group.
- */
-export function addRewards(
-  groups: readonly Episode[][],
-  config: RewardConfig,
-  step: number,
-  seed: number,
-): void {
-  for (const episode of groups.flat()) {
-    if (episode.reward.method === '') episode.reward = scoreResponse(episode.row, episode.text, config);
+export class StepRewards {
+  readonly #run: Pick<Run, 'config' | 'reward'>;
+  readonly #pending: Promise<void>[] = [];
+
+  constructor(run: Pick<Run, 'config' | 'reward'>) {
+    this.#run = run;
   }
-  if (config.shuffle_in_group) {
+
+  /** Begins to score a group; its episodes have their rewards when `finish` is through. */
+  readonly start = (group: readonly Episode[]): void => {
+    const scored = this.#score(group.filter(({ reward }) => reward.method === ''));
+    // Whatever fails is thrown by `finish`.
+    scored.catch(() => {});
+    this.#pending.push(scored);
+  };
+
+  /**
+   * Waits for all groups. The control experiment `reward.shuffle_in_group` then deals the same rewards at random
+   * inside each group.
+   * @throws {DataError} {ServiceError} what scoring a group has thrown
+   */
+  async finish(groups: readonly Episode[][], step: number): Promise<void> {
+    await Promise.all(this.#pending);
+    this.#run.reward.checkFailures();
+    const { reward, trainer } = this.#run.config;
+    if (!reward.shuffle_in_group) return;
     groups.forEach((group, g) => {
-      const rewards = new RandomStream(seed, 'shuffle', step, g).shuffle(group.map(({ reward }) => reward));
+      const random = new RandomStream(trainer.seed, 'shuffle', step, g);
+      const rewards = random.shuffle(group.map((episode) => episode.reward));
       group.forEach((episode, i) => (episode.reward = rewards[i]!));
     });
+  }
+
+  /** Replayed episodes carry their rewards already. */
+  async #score(episodes: readonly Episode[]): Promise<void> {
+    if (episodes.length === 0) return;
+    const scores = await this.#run.reward.score(
+      episodes.map(({ row, text, tokens }) => ({ row, response: text, responseTokens: tokens.length })),
+    );
+    episodes.forEach((episode, i) => (episode.reward = scores[i]!));
   }
 }

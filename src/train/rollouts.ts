@@ -6,8 +6,11 @@ import type { Prompt } from '../processor/prompt.ts';
 import type { Run } from './run.ts';
 
 export interface EpisodeSource {
-  /** The groups of one step; rewards and advantages come later in the step. */
-  collect(step: number): Promise<Episode[][]>;
+  /**
+   * The groups of one step; rewards and advantages come later in the step.
+   * @param onGroup hears of each group as soon as it is whole, in any order
+   */
+  collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]>;
 }
 
 /** Before a verifier has spoken; the NaN keeps it from being trained on by mistake. */
@@ -21,21 +24,25 @@ export class SampledEpisodes implements EpisodeSource {
     this.#run = run;
   }
 
-  async collect(step: number): Promise<Episode[][]> {
+  async collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]> {
     const { config, sampler, rows, prompts, rollouts } = this.#run;
     const batch = sampler.nextBatch(config.data.rollout_batch_size).map((index) => rows[index]!);
     const requests = await Promise.all(
       batch.map(async (row) => ({ prompt: await prompts.of(row), count: config.rollout.n })),
     );
-    const groups = await rollouts.generate(requests, {
+    const groups: Episode[][] = [];
+    const sampling = {
       temperature: config.rollout.temperature,
       maxTokens: config.data.max_response_length,
       seed: config.trainer.seed,
       step,
+    };
+    await rollouts.generate(requests, sampling, (g, responses) => {
+      const group = responses.map((response, r) => episodeOf(batch[g]!, requests[g]!.prompt, response, g, r));
+      groups[g] = group;
+      onGroup(group);
     });
-    return groups.map((responses, g) =>
-      responses.map((response, r) => episodeOf(batch[g]!, requests[g]!.prompt, response, g, r)),
-    );
+    return groups;
   }
 }
 

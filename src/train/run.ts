@@ -6,7 +6,7 @@ import { Sampler, evenSubset, stepsInEpochs, type SamplerState } from '../data/s
 import { Gpu } from '../gpu/gpu.ts';
 import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import { Optimizer } from '../optim/optimizer.ts';
-import { checkGoldAnswers } from '../reward/verifier.ts';
+import { HybridReward } from '../reward/hybrid.ts';
 import { Policy } from '../rollout/policy.ts';
 import { RolloutEngine } from '../rollout/rollout.ts';
 import { log } from '../util/log.ts';
@@ -25,6 +25,7 @@ export interface Run {
   optimizer: Optimizer;
   rollouts: RolloutEngine;
   prompts: PromptSource;
+  reward: HybridReward;
   rows: Row[];
   valRows: Row[];
   sampler: Sampler;
@@ -40,6 +41,8 @@ export interface OpenRunOptions {
   samplerState?: SamplerState;
   /** Whether a KL term needs a reference policy. */
   needsReference: boolean;
+  /** Whether responses to the training rows are rewarded, or those to the held-out rows only. */
+  rewardsTraining: boolean;
 }
 
 /** Loads data and model. @throws {DataError} {CheckpointError} {GpuError} before anything is trained */
@@ -49,7 +52,8 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   const val = data.val_files ? await loadRows(data.val_files, data) : { rows: [], skipped: [] };
   for (const { file, line, message } of [...skipped, ...val.skipped])
     log.warn(`skipped ${file}:${line}: ${message}`);
-  checkGoldAnswers([...rows, ...val.rows], config.reward);
+  const reward = await HybridReward.open(config.reward, data.max_response_length);
+  await reward.checkRows([...(options.rewardsTraining ? rows : []), ...val.rows]);
   const folder = await RunFolder.open(config, options.resume);
 
   const budgetGb = trainer.gpu.memory_budget_gb;
@@ -74,6 +78,7 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
       maxRows: trainer.micro_batch_tokens,
     }),
     prompts,
+    reward,
     rows: trainRows,
     valRows,
     sampler: new Sampler({
@@ -87,7 +92,8 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   };
 }
 
-export function closeRun({ gpu, policy, reference, optimizer, rollouts }: Run): void {
+export async function closeRun({ gpu, policy, reference, optimizer, rollouts, reward }: Run): Promise<void> {
+  await reward.close();
   rollouts.dispose();
   optimizer.dispose();
   reference?.dispose();

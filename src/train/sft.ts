@@ -28,12 +28,13 @@ export async function runSft(config: Config): Promise<TrainSummary> {
     rowsPerStep: config.sft.batch_size,
     resume: false,
     needsReference: false,
+    rewardsTraining: false,
   });
   try {
     await run.folder.describe(config, run.gpu);
     return await loop(run);
   } finally {
-    closeRun(run);
+    await closeRun(run);
   }
 }
 

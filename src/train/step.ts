@@ -9,7 +9,7 @@ import type { Episode } from '../grpo/episode.ts';
 import { addAdvantages } from './advantages.ts';
 import { episodeMetrics } from './episode-metrics.ts';
 import { addReference, updatePolicy } from './policy-update.ts';
-import { addRewards } from './rewards.ts';
+import { StepRewards } from './rewards.ts';
 import type { EpisodeSource } from './rollouts.ts';
 import type { Metrics } from './run-folder.ts';
 import type { Run } from './run.ts';
@@ -33,12 +33,14 @@ export async function trainStep(
   step: number,
   updates: number,
 ): Promise<StepResult> {
-  const { algorithm, reward } = run.config;
+  const { algorithm } = run.config;
   const watch = new Stopwatch();
+  const rewards = new StepRewards(run);
 
-  const groups = await watch.time('gen', () => source.collect(step));
-  await watch.time('reward', async () => addRewards(groups, reward, step, run.config.trainer.seed));
-  await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm));
+  // A group goes to its rewards as soon as it is whole; what is left of them when all are is waited for.
+  const groups = await watch.time('gen', () => source.collect(step, rewards.start));
+  await watch.time('reward', () => rewards.finish(groups, step));
+  await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm, run.reward.weights));
   if (algorithm.kl_coef > 0) await watch.time('ref', () => addReference(run, groups));
   const meter = await watch.time('update_actor', () => updatePolicy(run, groups, updates));
 
@@ -47,6 +49,7 @@ export async function trainStep(
     ...episodeMetrics(groups),
     ...meter.metrics(),
     ...watch.metrics(groups.flat()),
+    ...run.reward.takeCounters(),
     'perf/max_memory_allocated_gb': run.gpu.budget.peakBytes / 1e9,
   };
   return { groups, metrics, updates: updates + meter.updates };

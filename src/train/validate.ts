@@ -1,6 +1,7 @@
 /** Accuracy on held-out rows. */
 import type { Episode } from '../grpo/episode.ts';
-import { addRewards } from './rewards.ts';
+import { mean, rewardMetrics } from './episode-metrics.ts';
+import { StepRewards } from './rewards.ts';
 import { episodeOf, rolloutRow } from './rollouts.ts';
 import type { Metrics } from './run-folder.ts';
 import type { Run } from './run.ts';
@@ -13,37 +14,34 @@ export async function validate(run: Run, step: number): Promise<Metrics> {
   const { config, valRows, rollouts, prompts } = run;
   const start = performance.now();
   const episodes: Episode[] = [];
+  const rewards = new StepRewards(run);
   for (let first = 0; first < valRows.length; first += ROWS_AT_ONCE) {
     const rows = valRows.slice(first, first + ROWS_AT_ONCE);
     const requests = await Promise.all(
       rows.map(async (row) => ({ prompt: await prompts.of(row), count: 1 })),
     );
-    const groups = await rollouts.generate(requests, {
+    const sampling = {
       temperature: config.rollout.val_temperature,
       maxTokens: config.data.max_response_length,
       seed: config.trainer.seed,
       step,
+    };
+    await rollouts.generate(requests, sampling, (i, [response]) => {
+      const episode = episodeOf(rows[i]!, requests[i]!.prompt, response!, first + i, 0);
+      episodes[first + i] = episode;
+      rewards.start([episode]);
     });
-    groups.forEach(([response], i) =>
-      episodes.push(episodeOf(rows[i]!, requests[i]!.prompt, response!, first + i, 0)),
-    );
   }
   const groups = episodes.map((episode) => [episode]);
-  addRewards(groups, { ...config.reward, shuffle_in_group: false }, step, config.trainer.seed);
+  await rewards.finish(groups, step);
   await run.folder.writeRollouts(
     'val',
     step,
     groups.map((group) => rolloutRow(group, step)),
   );
-  const mean = (value: (episode: Episode) => number) =>
-    episodes.reduce((sum, e) => sum + value(e), 0) / episodes.length;
-  const parts = Object.keys(episodes[0]!.reward.parts);
   return {
-    'val/reward_score': mean(({ reward }) => reward.reward),
-    ...Object.fromEntries(
-      parts.map((part) => [`val/${part}_reward`, mean(({ reward }) => reward.parts[part]!)]),
-    ),
-    'val_response_length/mean': mean(({ tokens }) => tokens.length),
+    ...rewardMetrics(episodes, 'val/reward_score', (part) => `val/${part}_reward`),
+    'val_response_length/mean': mean(episodes.map(({ tokens }) => tokens.length)),
     'timing_s/validation': (performance.now() - start) / 1000,
   };
 }

@@ -36,6 +36,11 @@ export class CheckpointError extends WethinkError {
   readonly exitCode = 2;
 }
 
+/** A service that the run depends on, such as the endpoint of a judge, does not answer as it should. */
+export class ServiceError extends WethinkError {
+  readonly exitCode = 2;
+}
+
 /** No adapter, a lost device, a validation error, memory over the budget. */
 export class GpuError extends WethinkError {
   readonly exitCode = 3;

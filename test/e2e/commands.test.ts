@@ -99,23 +99,3 @@ describe('score', () => {
     expect(scores[2]!.token_ids).toEqual([scores[0]!.token_ids.at(-1)]);
   });
 });
-
-it('rewards responses', async () => {
-  const responses = ['<think>2+3</think><answer>5</answer>', 'the answer is 5', '<answer>6</answer>'];
-  await writeRows(
-    join(world, 'responses.jsonl'),
-    responses.map((response) => row({ response })),
-  );
-  await run('reward', '--data', 'responses.jsonl', '--out', 'rewards.jsonl', 'reward.format_weight=0.5');
-  expect(await rows('rewards.jsonl')).toEqual([
-    {
-      id: 'responses:1',
-      reward: 0.7 + 0.5,
-      parts: { accuracy: 1, format: 1 },
-      method: 'number',
-      extracted: '5',
-    },
-    { id: 'responses:2', reward: 0.7, parts: { accuracy: 1, format: 0 }, method: 'number', extracted: '5' },
-    { id: 'responses:3', reward: 0, parts: { accuracy: 0, format: 0 }, method: 'number', extracted: '6' },
-  ]);
-});

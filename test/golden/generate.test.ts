@@ -57,6 +57,27 @@ describe('sampling', () => {
     expect(results[0]![0]![0]).not.toEqual(results[0]![0]![1]);
   });
 
+  it('tells of each request as soon as its responses are there, while others are still to come', async () => {
+    const policy = await openPolicy('tied_4to1');
+    const prompts = (await Promise.all(caseNames.map(casePrompt))).slice(0, 4);
+    // Waves of four: the first request ends in the first wave, the last one in the third.
+    const engine = new RolloutEngine(policy, { maxSequences: 4, maxRows: 200, stopAtEnd: false });
+    const told: [request: number, tokens: number[][]][] = [];
+    const soFar: number[] = [];
+    const groups = await engine.generate(
+      prompts.map((prompt) => ({ prompt, count: 3 })),
+      SAMPLED,
+      (request, responses) => {
+        told.push([request, responses.map(({ tokens }) => [...tokens])]);
+        // Reads of the later waves are still to be waited for.
+        setImmediate(() => soFar.push(told.length));
+      },
+    );
+    expect(told).toEqual(groups.map((group, g) => [g, group.map(({ tokens }) => [...tokens])]));
+    expect(soFar[0]).toBe(1);
+    engine.dispose();
+  });
+
   it('gives each sampled token the log-probability that training computes for it, to the bit', async () => {
     const policy = await openPolicy('untied_2to1');
     const prompts = await Promise.all(caseNames.map(casePrompt));

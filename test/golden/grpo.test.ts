@@ -132,6 +132,7 @@ async function episodesOf(scenario: Scenario, golden: Golden): Promise<Episode[]
           abilities: [],
           refinedCot: '',
           images: [],
+          columns: {},
           reward: '',
           file: '',
           line: 0,
@@ -175,7 +176,7 @@ const opened = openGpu();
 describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', (name) => {
   it('advantages, log-probabilities and reference log-probabilities', async () => {
     const { golden, context, groups } = await openScenario(opened.gpu, name);
-    await addAdvantages(opened.gpu, groups, context.config.algorithm);
+    await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
     const advantages = groups.flat().map(({ advantage }) => advantage);
     expect(maxDifference(advantages, await golden.values('advantages'))).toBeLessThanOrEqual(
       ADVANTAGE_TOLERANCE,
@@ -201,7 +202,7 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
     { label: 'blocks recomputed', overrides: [], recompute: true },
   ])('the gradient of every parameter: $label', async ({ overrides, recompute }) => {
     const { golden, context, groups, names } = await openScenario(opened.gpu, name, overrides, recompute);
-    await addAdvantages(opened.gpu, groups, context.config.algorithm);
+    await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
     await gradientsOf(context, groups);
     const compared: string[] = [];
     for (const { name: parameter } of context.model.layers.trainable()) {
@@ -215,7 +216,7 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
 
   it('the weights after clipping and one AdamW update', async () => {
     const { scenario, golden, context, groups, names } = await openScenario(opened.gpu, name);
-    await addAdvantages(opened.gpu, groups, context.config.algorithm);
+    await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
     const meter = await updatePolicy(context, groups, 0);
     const metrics = meter.metrics();
     expect(Math.abs(metrics['actor/loss']! - scenario.steps[0]!.loss.grpo)).toBeLessThanOrEqual(
@@ -236,7 +237,7 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
       const { scenario, context, groups } = await openScenario(opened.gpu, name, [
         `algorithm.loss_type=${type}`,
       ]);
-      await addAdvantages(opened.gpu, groups, context.config.algorithm);
+      await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
       const expected = scenario.steps[0]!;
       const loss = (meter: UpdateMeter) => {
         meter.addUpdate({ gradNorm: 0, skipped: false }, 0);
@@ -260,7 +261,7 @@ describe('grpo_tied_on_policy', () => {
       prompt: group[0]!.prompt,
       responses: group.map(({ tokens }) => tokens),
     }));
-    await addAdvantages(opened.gpu, groups, context.config.algorithm);
+    await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
     await addReference(context, groups);
     for (const step of scenario.steps) {
       const scores = await scoreGroups(context.model, promptGroups, { temperature: 1, maxRows: 4096 });
@@ -282,7 +283,7 @@ describe('grpo_tied_on_policy', () => {
 
 it('an update whose gradient is not finite changes nothing and is counted', async () => {
   const { context, groups } = await openScenario(opened.gpu, 'grpo_tied_full');
-  await addAdvantages(opened.gpu, groups, context.config.algorithm);
+  await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
   groups[0]![1]!.advantage = Number.NaN;
   const [first] = context.model.layers.trainable();
   const before = await opened.gpu.read(first!.tensor);

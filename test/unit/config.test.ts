@@ -79,7 +79,8 @@ describe('overrides', () => {
     expect(config.data.system_prompt).toBe('a=b');
     expect(config.optim.lr).toBe(1e-4);
     expect(config.data.train_files).toEqual(['x.jsonl', 'y.jsonl']);
-    expect(config.reward.verifier_by_category).toEqual({ 'a.b': 'number' });
+    // Beside the defaults.
+    expect(config.reward.verifier_by_category).toMatchObject({ 'a.b': 'number', mc: 'choice', '*': 'rule' });
     expect(config.reward.verifier_by_reward).toEqual({ rule: 'text' });
     expect(config.model.lora.rank).toBe(16);
   });
@@ -117,7 +118,7 @@ describe('problems', () => {
         'rollout: {n: 1, temperature: 0, engine: replay}',
         'algorithm: {loss_type: ppo, kl_coef: "0.1"}',
         'optim: {betas: [0.9]}',
-        'reward: {verifier_by_reward: {rule: math}}',
+        'reward: {verifier_by_reward: {rule: maths}}',
         'tainer: {}',
       ].join('\n'),
       ['model.lora.rank=1.5'],
@@ -133,7 +134,7 @@ describe('problems', () => {
       '  data.train_file: unknown key; did you mean data.train_files?',
       '  rollout.n: expected at least 2, found 1',
       '  rollout.temperature: expected more than 0, found 0',
-      '  reward.verifier_by_reward.rule: expected one of number, choice, yes_no, text, found "math"',
+      '  reward.verifier_by_reward.rule: expected one of number, count, relaxed, choice, yes_no, math, text, list, ordered_list, box, detection, reward_model, judge, rule, model, found "maths"',
       '  algorithm.loss_type: expected one of grpo, bnpo, dr_grpo, dapo, found "ppo"',
       '  algorithm.kl_coef: expected a number, found "0.1" (a text; write it without quotes or "_")',
       '  optim.betas: expected at least 2 entries, found [0.9]',

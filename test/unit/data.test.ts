@@ -52,6 +52,7 @@ describe('loadRows', () => {
           refinedCot: 'one two three',
           images: [join(folder, 'images', 'a.png')],
           reward: 'rule',
+          columns: GOOD,
           file,
           line: 1,
         },

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { readOptions, verifyChoice } from '../../src/reward/verify/choice.ts';
+import { verifyChoice } from '../../src/reward/verify/choice.ts';
+import { readOptions } from '../../src/reward/verify/options.ts';
 import { cpuMsSince } from './cpu-time.ts';
 
 const OPTIONS = 'Which is largest?\n(A) 7 (B) 9 (C) a red ball (D) None of the above\n<image>';

@@ -19,12 +19,17 @@ export const grpoTest: KernelTest = {
 
 function advantages(): Check[] {
   const rewards = hostTensor([B, G], 1);
+  const known = { ...rewards, values: rewards.values.map(() => 1) };
   const centred = [...rewards.values].map((reward, i, all) => reward - mean(group(all, i)));
   return [
-    { label: 'centred rewards', actual: groupAdvantage(upload(rewards), false), expected: centred },
+    {
+      label: 'centred rewards',
+      actual: groupAdvantage(upload(rewards), upload(known), false),
+      expected: centred,
+    },
     {
       label: 'advantages',
-      actual: groupAdvantage(upload(rewards), true),
+      actual: groupAdvantage(upload(rewards), upload(known), true),
       expected: centred.map((value, i) => {
         const squares = group(centred, i).reduce((sum, v) => sum + v * v, 0);
         return value / (Math.sqrt(squares / (G - 1)) + STD_EPSILON);

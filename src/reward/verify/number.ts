@@ -36,4 +36,3 @@ function readPlace(text: string): Quantity | undefined {
   const value = readOrdinal(stripMarkup(text));
   return value && { value, percent: false, unit: '', words: [], bare: false, comma: false };
 }
-export { readQuantity } from './quantity.ts';

@@ -1,15 +1,19 @@
 /** Float64 references of GRPO's advantage and loss, as TRL and PyTorch compute them. */
 
 /** Shapes as in `src/ops/grpo.ts`. */
-export function groupAdvantage(reward: ArrayLike<number>, group: number, scale: boolean): Float64Array {
+export function groupAdvantage(
+  reward: ArrayLike<number>,
+  known: ArrayLike<number>,
+  group: number,
+  scale: boolean,
+): Float64Array {
   const advantage = new Float64Array(reward.length);
   for (let first = 0; first < reward.length; first += group) {
-    const r = Array.from({ length: group }, (_, g) => reward[first + g]!);
-    const mean = r.reduce((a, b) => a + b, 0) / group;
-    const variance = group > 1 ? r.reduce((a, b) => a + (b - mean) ** 2, 0) / (group - 1) : 0;
-    r.forEach((value, g) => {
-      advantage[first + g] = (value - mean) / (scale ? Math.sqrt(variance) + 1e-4 : 1);
-    });
+    const places = Array.from({ length: group }, (_, g) => first + g).filter((i) => known[i] === 1);
+    const mean = places.reduce((sum, i) => sum + reward[i]!, 0) / places.length;
+    const squares = places.reduce((sum, i) => sum + (reward[i]! - mean) ** 2, 0);
+    const std = places.length > 1 ? Math.sqrt(squares / (places.length - 1)) : 0;
+    for (const i of places) advantage[i] = (reward[i]! - mean) / (scale ? std + 1e-4 : 1);
   }
   return advantage;
 }
