@@ -88,7 +88,7 @@ const judge = z
     extra_body: z
       .record(z.string(), z.unknown())
       .default({})
-      .describe('More keys of the request, such as chat_template_kwargs.'),
+      .describe('More keys of the request, such as chat_template_kwargs; a null takes a key out.'),
     max_concurrency: count().default(8).describe('Calls in flight at once.'),
     timeout_s: z.number().positive().default(60).describe('Longest wait for one reply in seconds.'),
     max_retries: z.int().min(0).default(4).describe('Further tries of a call that failed.'),

@@ -81,7 +81,7 @@ export class Judge implements Assessor {
   }
 
   /**
-   * Running totals. assessments = judge/cache_hits + judge/shared + judge/calls (+ those whose image could not
+   * Running sums. assessments = judge/cache_hits + judge/shared + judge/calls (+ those whose image could not
    * be read); judge/failures of the assessments ended without a score.
    */
   get counters(): Readonly<Record<string, number>> {
@@ -93,7 +93,6 @@ export class Judge implements Assessor {
       promptTokens,
       completionTokens,
       secondsTotal,
-      secondsLongest,
     } = this.#parts.client.counters;
     return {
       ...Object.fromEntries(Object.entries(this.#counts).map(([name, count]) => [`judge/${name}`, count])),
@@ -103,9 +102,7 @@ export class Judge implements Assessor {
       'judge/failed_attempts': failedAttempts,
       'judge/prompt_tokens': promptTokens,
       'judge/completion_tokens': completionTokens,
-      'judge/latency_total_s': secondsTotal,
-      'judge/latency_mean_s': attempts === 0 ? 0 : secondsTotal / attempts,
-      'judge/latency_max_s': secondsLongest,
+      'judge/seconds': secondsTotal,
     };
   }
 
