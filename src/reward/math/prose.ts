@@ -1,0 +1,41 @@
+/** Words around an answer: "The area is …", "Answer: …", "so x = 3." */
+
+/** Words that lead to what follows them. */
+const CUE = /(?<![a-zA-Z\\])(?:is|are|equals|equal to|be|becomes|gives|yields)(?![a-zA-Z]):? ?/g;
+const LEAD =
+  /^(?:(?:so|thus|hence|therefore|then|and|finally|approximately|approx\.?|about|roughly|around|exactly|only|either|(?:the )?(?:final |correct |exact )?(?:answers?|solutions?|result|value|values)|we (?:get|have|find|obtain)|it is|\\therefore|\\approx|\\Rightarrow|\\to|\\boxed)(?![a-zA-Z])[:,]?|:) ?/i;
+/** A label of words and a colon; a ratio has digits before its colon. */
+const LABEL = /^[A-Za-z][A-Za-z' ]{1,60}: ?(?=\S)/;
+const MAX_LEADS = 6;
+
+const NUMBERS: readonly string[] = (
+  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen ' +
+  'seventeen eighteen nineteen twenty'
+).split(' ');
+
+/** "Fifteen" or "seven ways" with digits. */
+export function digitsForWord(text: string): string {
+  return text.replace(/^[a-z]{3,9}(?= |$)/i, (word) => {
+    const index = NUMBERS.indexOf(word.toLowerCase());
+    return index === -1 ? word : String(index);
+  });
+}
+
+/** The text without the words that only lead to it; unchanged when several statements could be meant. */
+export function stripProse(text: string): string {
+  // "x is 3" is "x = 3", and no lead of its own.
+  let rest = text.replace(/(?<![a-zA-Z\\])([a-zA-Z]) (?:is equal to|equals|is) (?=[-\d\\(])/g, '$1 = ');
+  for (let i = 0; i < MAX_LEADS; i++) {
+    const shorter = rest.replace(LEAD, '').replace(LABEL, '');
+    if (shorter === rest || shorter === '') break;
+    rest = shorter;
+  }
+  const cues = [...rest.matchAll(CUE)];
+  const [cue] = cues;
+  if (cue === undefined || cues.length > 1) return rest;
+  const after = rest.slice(cue.index + cue[0].length).trim();
+  const before = rest.slice(0, cue.index);
+  if (after === '' || /[=<>]/.test(before)) return rest;
+  if (before.trim() !== '' && !/[a-zA-Z]{2}/.test(before)) return rest;
+  return stripProse(after);
+}

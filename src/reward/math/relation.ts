@@ -1,0 +1,138 @@
+/** Equations and inequalities: the same when one is a multiple of the other, whichever way round they stand. */
+import { constantValue, samples } from './formula.ts';
+import type { Tree } from './expression.ts';
+import { multiply, type Value as Numeric } from './arithmetic.ts';
+import { sameValue } from './formula.ts';
+import { readFormula } from './read.ts';
+import type { Value } from './value.ts';
+
+type Relation = Extract<Value, { kind: 'relation' }>;
+
+/** What may stand left of "=" as the mere name of a value: x, f(x), x_1, (x, y), \angle ABC, Area. */
+const NAME = /^(?=.{0,80}$)(?:[a-zA-Z\\ '|[\]{}]|_ ?\{?\w{1,10}\}?|\([a-zA-Z0-9, ]{0,20}\))+$/;
+const OPERATION = /\\(?:frac|sqrt|cdot|times|int|sum|prod|binom|pm|infty|pi)(?![a-z])/;
+const DERIVATIVE = /^\\frac\{ ?(?:d|\\partial) ?[a-zA-Z]? ?\}\{ ?(?:d|\\partial) ?[a-zA-Z] ?\}$/;
+const ENOUGH = 3;
+const REVERSED: Readonly<Record<string, string>> = {
+  '<': '>',
+  '>': '<',
+  '\\le': '\\ge',
+  '\\ge': '\\le',
+  '=': '=',
+  '\\ne': '\\ne',
+};
+
+export interface Assignment {
+  name: string;
+  /** What the name stands for, as text; an approximation after it is left out. */
+  value: string;
+  /** The approximation after it. */
+  approximation?: string;
+}
+
+/** The parts of "x = … = 5"; undefined when it does not begin with the name of a value. */
+export function readAssignment({ sides, operators }: Relation): Assignment | undefined {
+  const [name = '', ...rest] = sides;
+  if (!isName(name) || rest.length === 0) return undefined;
+  if (operators[0] === '\\in' && operators.length === 1) return { name, value: rest[0]! };
+  if (operators.some((operator) => operator !== '=' && operator !== '\\approx')) return undefined;
+  const firstApproximation = operators.indexOf('\\approx');
+  if (firstApproximation <= 0) return { name, value: rest.at(-1)! };
+  return { name, value: sides[firstApproximation]!, approximation: rest.at(-1)! };
+}
+
+export function isName(text: string): boolean {
+  if (DERIVATIVE.test(text)) return true;
+  return /[a-zA-Z]/.test(text) && NAME.test(text) && !OPERATION.test(text);
+}
+
+/** Whether two names can stand for the same value; single letters are what they are. */
+export function namesAgree(a: string, b: string): boolean {
+  const [p, q] = [a, b].map((name) => name.replaceAll(' ', ''));
+  return p === q || p!.length > 1 || q!.length > 1;
+}
+
+/** The value of a chain of equal numbers such as "3 + 5 = 8"; undefined when they differ or are no numbers. */
+export function commonValue({ sides, operators }: Relation): string | undefined {
+  if (operators.some((operator) => operator !== '=')) return undefined;
+  const values = sides.map((side) => {
+    const tree = readFormula(side)?.readings[0]?.tree;
+    return tree === undefined ? undefined : constantValue(tree);
+  });
+  const [first] = values;
+  if (first === undefined) return undefined;
+  return values.every((value) => value !== undefined && sameValue(first, value)) ? sides.at(-1) : undefined;
+}
+
+/** Whether two relations hold for the same values of their variables, as far as multiples can tell. */
+export function sameRelation(a: Relation, b: Relation): boolean {
+  if (a.sides.length !== b.sides.length) return false;
+  if (a.sides.length > 2) return sameChain(a, b) || sameChain(a, reversed(b));
+  const [operator = ''] = a.operators;
+  const difference = [toDifference(a), toDifference(b)] as const;
+  if (difference[0] === undefined || difference[1] === undefined) return false;
+  const factor = constantRatio(difference[0], difference[1]);
+  if (factor === undefined) return false;
+  if (REVERSED[operator] === undefined) return false;
+  if (operator === '=' || operator === '\\ne') return b.operators[0] === operator;
+  return b.operators[0] === (factor > 0 ? operator : REVERSED[operator]);
+}
+
+function reversed({ kind, text, sides, operators }: Relation): Relation {
+  return {
+    kind,
+    text,
+    sides: sides.toReversed(),
+    operators: operators.toReversed().map((operator) => REVERSED[operator] ?? operator),
+  };
+}
+
+/** a < b < c: every neighbouring pair is the same relation. */
+function sameChain(a: Relation, b: Relation): boolean {
+  return a.operators.every((operator, i) => {
+    const pair = ({ sides, operators }: Relation): Relation => ({
+      kind: 'relation',
+      text: '',
+      sides: sides.slice(i, i + 2),
+      operators: operators.slice(i, i + 1),
+    });
+    return operator === b.operators[i] && sameRelation(pair(a), pair(b));
+  });
+}
+
+function toDifference({ sides }: Relation): Tree | undefined {
+  const [left, right] = sides.map((side) => readFormula(side)?.readings[0]?.tree);
+  return left === undefined || right === undefined
+    ? undefined
+    : { operator: 'Subtract', operands: [left, right] };
+}
+
+/** The sign of b / a where that is the same number everywhere; undefined otherwise. */
+function constantRatio(a: Tree, b: Tree): number | undefined {
+  let first: readonly [Numeric, Numeric] | undefined;
+  let agreeing = 0;
+  for (const [x, y] of samples([a, b])) {
+    if (x === undefined || y === undefined) return undefined;
+    // Where both leave the reals, a point says little.
+    if (isComplex(x) || isComplex(y)) continue;
+    if (isZero(x) || isZero(y)) return undefined;
+    first ??= [x, y];
+    const [left, right] = [multiply(x, first[1]), multiply(y, first[0])];
+    if (left === undefined || right === undefined || !sameValue(left, right)) return undefined;
+    agreeing++;
+  }
+  if (first === undefined || agreeing < ENOUGH) return undefined;
+  return signOf(first[0]) * signOf(first[1]);
+}
+
+function isComplex(value: Numeric): boolean {
+  return !('num' in value) && value.im !== 0;
+}
+
+function isZero(value: Numeric): boolean {
+  return 'num' in value ? value.num === 0n : Math.abs(value.re) <= 4 * value.error;
+}
+
+function signOf(value: Numeric): number {
+  return 'num' in value ? (value.num > 0n ? 1 : -1) : Math.sign(value.re);
+}
