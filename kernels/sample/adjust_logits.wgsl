@@ -1,6 +1,6 @@
 // What the choice of a token goes by, from a slice of logits, in the order of Hugging Face `generate`:
 //   PENALTY: logit of a token that occurred before: * penalty below 0, / penalty otherwise
-//   x = logit * scale;   EXCLUDED for banned ids, for end tokens before min_tokens, for NaN and below LOWEST
+//   x = logit * scale;   EXCLUDED for banned ids, for end tokens before min_tokens and for NaN
 // and the largest x of every chunk of CHUNK columns.
 //
 // logits_NS    f32 read        [N, stride], columns of the vocabulary from first_chunk * CHUNK; stride a
@@ -16,7 +16,6 @@
 override PENALTY: bool = false;
 const CHUNK = 128u;
 const EXCLUDED = -3.4028234663852886e38;
-const LOWEST = -3.4e38;
 
 struct Params {
   rows: u32, // N
@@ -95,11 +94,9 @@ fn adjust_logits(
       x = select(x, penalised, four(seen, g));
     }
     x *= params.scale;
-    // -0 would rank below 0.
-    x = select(x, vec4f(), x == vec4f());
     let past = vec4u(4u * g) + vec4u(0u, 1u, 2u, 3u) >= vec4u(columns);
-    let excluded = is_nan | four(out, g) | past | (x <= vec4f(LOWEST));
-    x = select(min(x, vec4f(-LOWEST)), vec4f(EXCLUDED), excluded);
+    let excluded = is_nan | four(out, g) | past;
+    x = select(clamp(x, vec4f(EXCLUDED), vec4f(-EXCLUDED)), vec4f(EXCLUDED), excluded);
     adjusted_NS[at + g] = x;
     top = max(top, x);
   }

@@ -75,6 +75,8 @@ const SHAPES: Record<string, (V: number) => Float32Array> = {
   huge: (V) => randomValues(V, 'huge', 1e4),
   tiny: (V) => randomValues(V, 'tiny', 1e-30),
   zeros: (V) => randomValues(V, 'zeros').map((x) => (x > 1 ? x : x > 0 ? 0 : -0)),
+  rising: (V) => Float32Array.from({ length: V }, (_, v) => (20 * v) / V - 10),
+  neighbours: (V) => Float32Array.from({ length: V }, (_, v) => 1 + ((7 * v) % V) * 2 ** -23),
   lows: (V) => randomValues(V, 'lows').map((x, v) => [x, -1e30, -Infinity, -3.4028e38, 2 * x][v % 5] ?? x),
 };
 
@@ -102,7 +104,7 @@ const TABLE = [
 it.each(TABLE)('keeps what the definitions say, V=$V in slices of $sliceColumns', async (row) => {
   const { V, sliceColumns, options } = row;
   const banned = [V - 1];
-  const state = createSampleState({ slots: 9, maxTokens: 9, endTokens: [], banned });
+  const state = createSampleState({ slots: Object.keys(SHAPES).length, maxTokens: 9, endTokens: [], banned });
   const shapes = Object.entries(SHAPES);
   const rows = shapes.map(([, values]) => values(V));
   for (const option of options) {

@@ -50,17 +50,24 @@ it('draws the same response in any slot of any batch, in rows held in one tensor
   expect(new Set(all.map(String)).size, 'different responses').toBeGreaterThan(B / 2);
   expect(await respond(starts.toReversed(), hidden.toReversed(), T)).toEqual(all.toReversed());
   expect(await respond(starts.slice(33, 34), hidden.slice(33, 34), T)).toEqual(all.slice(33, 34));
-  // Bindings of which 512 columns fit: three tensors, and weights in as many slices.
-  const owner = device.gpu.device;
+  // Three tensors, with weights in as many slices; then one tensor, still with three slices.
+  expect(await withBindings(4 * B * 512, () => respond(starts, hidden, T))).toEqual(all);
+  const pair = () => respond(starts.slice(33, 35), hidden.slice(33, 35), T);
+  expect(await withBindings(4 * D * 512, pair)).toEqual(all.slice(33, 35));
+});
+
+/** Runs `body` as on a device whose bindings hold no more bytes. */
+async function withBindings<T>(bytes: number, body: () => Promise<T>): Promise<T> {
+  const { device: owner } = device.gpu;
   const own = Object.getOwnPropertyDescriptor(owner, 'limits')!;
-  const small = { maxStorageBufferBindingSize: { value: 4 * B * 512 + 4 } };
-  Object.defineProperty(owner, 'limits', { value: Object.create(owner.limits, small), configurable: true });
+  const limits: unknown = Object.create(owner.limits, { maxStorageBufferBindingSize: { value: bytes } });
+  Object.defineProperty(owner, 'limits', { value: limits, configurable: true });
   try {
-    expect(await respond(starts, hidden, T)).toEqual(all);
+    return await body();
   } finally {
     Object.defineProperty(owner, 'limits', own);
   }
-});
+}
 
 it('gives the log-probability and entropy of the full softmax, to the bit', async () => {
   const [B, D, V] = [6, 16, 1300];
@@ -150,7 +157,9 @@ it('ends a slot that may choose nothing, and refuses what it cannot do', async (
   });
   freeSampleState(state);
   const seen = createSampleState({ slots: 1, maxTokens: 4, endTokens: [], banned: [], seenVocabulary: 100 });
-  expect(() => fillSlots(seen, [start({ maxLength: 4, promptTokens: [3, 128] })], 1, 1)).toThrow(/promptTokens\[1\]/);
+  expect(() => fillSlots(seen, [start({ maxLength: 4, promptTokens: [3, 128] })], 1, 1)).toThrow(
+    /promptTokens\[1\]/,
+  );
   expect(() => fillSlots(seen, [start({ maxLength: 4, promptTokens: [-1] })], 1, 1)).toThrow(ShapeError);
   freeSampleState(seen);
 });
