@@ -9,6 +9,7 @@ function score(extracted: string, gold: string, problem = ''): number {
 
 describe('text', () => {
   it.each([
+    ['3 : 4', '3:4'],
     ['a cat', 'Cat'],
     ['The cat.', 'cat'],
     ['“cat”', 'cat'],

@@ -3,6 +3,7 @@
  */
 import { asksForPercent, differenceOf } from './compare-quantities.ts';
 import { readOrdinal } from './number-words.ts';
+import { verifyMath } from './math.ts';
 import { stripMarkup } from './plain-text.ts';
 import { type Quantity, readQuantity } from './quantity.ts';
 import { badGold, RIGHT, type Verifier, wrong } from './verdict.ts';
@@ -28,8 +29,20 @@ export const verifyNumber: Verifier = (extracted, gold, context) => {
     if (difference === undefined) return RIGHT;
     note = difference;
   }
-  return wrong(note);
+  return isClosedForm(extracted) ? verifyMath(extracted, gold, context) : wrong(note);
 };
+
+const CLOSED_FORM = /\\(?:sqrt|[dtc]?frac|binom)|[\^√²³!]/;
+/** A sign of arithmetic between two operands; the minus of an exponent and the mark of 3 × 10^4 are none. */
+const COMPUTATION = /[\p{L}\p{N})}] ?(?:[+*×·÷−–-]|\\(?:times|cdot|div)(?![a-z])) ?[\p{L}\p{N}(\\]/u;
+
+/**
+ * Whether a text is one number in the notation of mathematics, such as 2^{10}, \sqrt{16} or 5!, which is worth its
+ * value. A sum or product that is left to the reader is not: "3+5" must not earn what the work of adding earns.
+ */
+function isClosedForm(text: string): boolean {
+  return CLOSED_FORM.test(text) && !COMPUTATION.test(text.slice(text.lastIndexOf('=') + 1));
+}
 
 /** "third" and "3rd"; only asked for where the gold answer is one, because "second" is a unit elsewhere. */
 function readPlace(text: string): Quantity | undefined {

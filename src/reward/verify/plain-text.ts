@@ -40,6 +40,8 @@ export function plainText(text: string): string {
     )
     .replace(/\.(?!\d)|(?<=\p{L})\./gu, ' ')
     .replace(/-(?!\d)|(?<=\p{L})-/gu, ' ')
+    // "3 : 4" is 3:4.
+    .replace(/(?<=\d) ?([/:]) ?(?=\d)/g, '$1')
     .replace(/(?<!\d)[/:]|[/:](?!\d)/g, ' ')
     .replace(/[^\p{L}\p{N}\p{M}\p{S}.%/:#-]/gu, ' ')
     .split(' ')
