@@ -55,7 +55,9 @@ export class Checker {
     });
   }
 
+  /** Ends the threads; checks that wait or run are rejected. */
   async close(): Promise<void> {
+    for (const task of this.#waiting.splice(0)) task.reject(closedError());
     const threads = [...this.#threads];
     this.#threads.clear();
     await Promise.all(threads.map((thread) => thread.stop()));
@@ -135,7 +137,7 @@ class Thread {
   }
 
   async stop(): Promise<void> {
-    clearTimeout(this.#timer);
+    this.#finish()?.reject(closedError());
     await this.#worker.terminate();
   }
 
@@ -188,4 +190,8 @@ class Thread {
     task?.resolve(wrong(`not verified: took more than ${this.#timeoutMs} ms`));
     this.#events.stopped(this);
   }
+}
+
+function closedError(): Error {
+  return new Error('the checker was closed before this check was done');
 }
