@@ -1,6 +1,7 @@
 /**
  * Complex numbers in double precision that carry a bound on their own rounding error, so that "equal" means "not
- * told apart by this arithmetic" instead of a tolerance that fits no magnitude.
+ * told apart by this arithmetic" instead of a tolerance that fits no magnitude. What is too large or too near to 0
+ * for a double is NaN.
  */
 import { toDouble } from './exact.ts';
 import type { Rational } from '../verify/rational.ts';
@@ -15,6 +16,8 @@ export interface Approximate {
 }
 
 const EPSILON = Number.EPSILON;
+/** Smaller numbers lose digits soon. */
+export const TINY = 1e-290;
 
 /** A value whose parts are correct to the last bits. */
 export function approximate(re: number, im = 0, leftReals = false): Approximate {
@@ -50,13 +53,15 @@ export function negative(a: Approximate): Approximate {
 
 export function times(a: Approximate, b: Approximate): Approximate {
   const carried = magnitude(a) * b.error + magnitude(b) * a.error + a.error * b.error;
+  const isTooSmall = (a.re || a.im) && (b.re || b.im) && magnitude(a) * magnitude(b) < TINY;
+  if (isTooSmall) return { ...a, re: NaN };
   return result(a.re * b.re - a.im * b.im, a.re * b.im + a.im * b.re, carried, a, b);
 }
 
 /** undefined where the divisor may be 0. */
 export function over(a: Approximate, b: Approximate): Approximate | undefined {
   const size = magnitude(b);
-  if (size <= 4 * b.error || size < 1e-150) return undefined;
+  if (size <= 4 * b.error || size < 1e-150 || size > 1e150) return undefined;
   const norm = size * size;
   const re = (a.re * b.re + a.im * b.im) / norm;
   const im = (a.im * b.re - a.re * b.im) / norm;
@@ -64,7 +69,7 @@ export function over(a: Approximate, b: Approximate): Approximate | undefined {
 }
 
 export function exponential(z: Approximate): Approximate {
-  const size = Math.exp(z.re);
+  const size = Math.exp(z.re) || NaN;
   const re = z.im === 0 ? size : size * Math.cos(z.im);
   const im = z.im === 0 ? 0 : size * Math.sin(z.im);
   return result(re, im, size * (z.error + EPSILON * magnitude(z)), z);
@@ -100,7 +105,7 @@ export function squareRoot(z: Approximate): Approximate {
 /** a^b by the principal logarithm; undefined for a = 0. */
 export function raised(a: Approximate, b: Approximate): Approximate | undefined {
   if (b.im === 0 && a.im === 0 && (a.re > 0 || Number.isInteger(b.re)) && a.re !== 0) {
-    const value = a.re ** b.re;
+    const value = a.re ** b.re || NaN;
     const size = Math.abs(value);
     const log = Math.abs(Math.log(Math.abs(a.re)));
     const carried = size * ((Math.abs(b.re) * a.error) / Math.abs(a.re) + log * b.error);

@@ -1,6 +1,16 @@
 /** Arithmetic that stays exact for as long as it can; every operation gives undefined where there is no result. */
 import type { Rational } from '../verify/rational.ts';
-import { type Approximate, fromExact, isNoise, magnitude, over, plus, raised, times } from './approximate.ts';
+import {
+  type Approximate,
+  fromExact,
+  isNoise,
+  magnitude,
+  over,
+  plus,
+  raised,
+  TINY,
+  times,
+} from './approximate.ts';
 import { floor, order, power, product, quotient, sum, whole } from './exact.ts';
 import { FUNCTIONS } from './functions.ts';
 
@@ -86,6 +96,6 @@ export function asApproximate(value: Value): Approximate | undefined {
 export function finite(value: Value | undefined): Value | undefined {
   if (value === undefined || 'num' in value) return value;
   const size = magnitude(value);
-  if (!Number.isFinite(size) || isNoise(value) || (size !== 0 && size < 1e-290)) return undefined;
+  if (!Number.isFinite(size) || isNoise(value) || (size !== 0 && size < TINY)) return undefined;
   return value;
 }

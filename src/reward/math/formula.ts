@@ -7,27 +7,37 @@ import { evaluate, type Scope } from './evaluate.ts';
 import { isCall, type Tree } from './expression.ts';
 import { parseNumeral } from './numeral.ts';
 
-/** Denominators of the points: they set the scale, from below 1 to above 20. */
-const SCALES: readonly bigint[] = [53n, 19n, 101n, 7n, 31n, 4n, 97n, 23n, 61n, 11n];
-/** From here on, variables are negative; two of three, then all. */
-const FIRST_MIXED = 6;
-const FIRST_NEGATIVE = 8;
+/** Scale of the values at each point, from below 1 to some thousands, and which variables are negative there. */
+const POINTS: readonly (readonly [num: bigint, den: bigint, signs: 'positive' | 'mixed' | 'negative'])[] = [
+  [1n, 53n, 'positive'],
+  [1n, 19n, 'positive'],
+  [1n, 101n, 'positive'],
+  [1n, 7n, 'positive'],
+  [1n, 4n, 'positive'],
+  [50n, 7n, 'positive'],
+  [900n, 11n, 'positive'],
+  [1n, 97n, 'mixed'],
+  [1n, 23n, 'mixed'],
+  [1n, 61n, 'negative'],
+  [1n, 11n, 'negative'],
+  [70n, 3n, 'negative'],
+];
 /** Agreement at so many points decides; fewer points in the common domain do not. */
 const ENOUGH = 3;
 const MAX_NAMES = 60;
-/** A decimal of so many significant digits stands for the number that rounds to it. */
-const SIGNIFICANT = 6;
+/** A decimal of so many places and significant digits stands for the number that rounds to it. */
+const LONG = 6;
 
-/**
- * A pair of formulas under test: the same names have the same values on both sides. At most 60 names; more take
- * no value and make the comparison fail.
- */
+/** One number for each variable; formulas that are compared share it. */
 class Point implements Scope {
   readonly bound: ReadonlyMap<string, Rational> = new Map();
   readonly logBase: 10 | 'e';
+  /** Whether something could be computed at the first point, but is too large here. */
+  overflowed = false;
   readonly #names: Map<string, number>;
   readonly #index: number;
 
+  /** @param names the place of each variable in the order of appearance; grows at the first point. */
   constructor(index: number, names: Map<string, number>, logBase: 10 | 'e') {
     this.#index = index;
     this.#names = names;
@@ -35,25 +45,39 @@ class Point implements Scope {
   }
 
   valueOf(name: string): Rational {
-    const known = this.#names.get(name);
-    const position = known ?? this.#names.size;
-    if (known === undefined) this.#names.set(name, position);
+    let position = this.#names.get(name);
+    if (position === undefined) {
+      this.overflowed ||= this.#index > 0;
+      position = this.#names.size;
+      if (this.#index === 0) this.#names.set(name, position);
+    }
     // 37 is prime to 97, so that no two names have the same value at a point.
     const numerator = BigInt(1 + ((position * 37 + this.#index * 61 + 11) % 97));
-    const isNegative =
-      this.#index >= FIRST_NEGATIVE || (this.#index >= FIRST_MIXED && (position + this.#index) % 3 !== 0);
-    return { num: isNegative ? -numerator : numerator, den: SCALES[this.#index % SCALES.length]! };
+    const [num, den, signs] = POINTS[this.#index]!;
+    const isNegative = signs === 'negative' || (signs === 'mixed' && (position + this.#index) % 3 !== 0);
+    return { num: isNegative ? -numerator * num : numerator * num, den };
   }
 }
 
-/** Values of formulas at one point after the other; each call is one point for all of them. */
-export function* samples(trees: readonly Tree[], logBase: 10 | 'e' = 'e'): Generator<Value[], void> {
+export interface Samples {
+  /** The values of the formulas at each point where all could be computed. */
+  points: readonly (readonly Value[])[];
+  /** None of them has a variable, and there is one point. */
+  isConstant: boolean;
+}
+
+/** The values of formulas at the same points. */
+export function sample(trees: readonly Tree[], logBase: 10 | 'e' = 'e'): Samples {
   const names = new Map<string, number>();
-  for (let index = 0; index < SCALES.length; index++) {
-    const scope = new Point(index, names, logBase);
-    yield trees.map((tree) => evaluate(tree, scope));
-    if (names.size === 0 || names.size > MAX_NAMES) return;
+  const points: Value[][] = [];
+  for (let index = 0; index < POINTS.length; index++) {
+    const point = new Point(index, names, logBase);
+    const values = trees.map((tree) => evaluate(tree, point));
+    if (names.size > MAX_NAMES) return { points: [], isConstant: false };
+    if (!point.overflowed) points.push(values);
+    if (names.size === 0) return { points, isConstant: true };
   }
+  return { points, isConstant: false };
 }
 
 /**
@@ -66,8 +90,8 @@ export function sameFormula(a: Tree, b: Tree, tolerance = 0): boolean {
 }
 
 function sameValues(a: Tree, b: Tree, logBase: 10 | 'e', tolerance: number): boolean {
-  const points = [...samples([a, b], logBase)];
-  if (points.length === 1) {
+  const { points, isConstant } = sample([a, b], logBase);
+  if (isConstant) {
     const [[x, y] = []] = points;
     return x !== undefined && y !== undefined && sameConstant(a, x, b, y, tolerance);
   }
@@ -118,7 +142,7 @@ function isRounding(tree: Tree, value: Value): boolean {
   if (typeof numeral !== 'object' || isCall(numeral)) return false;
   const [, integer = '', decimals = ''] = /^(\d+)\.(\d+)$/.exec(numeral.num) ?? [];
   const digits = (integer + decimals).replace(/^0+/, '');
-  if (decimals.length < 3 || digits.length < SIGNIFICANT) return false;
+  if (decimals.length < LONG || digits.length < LONG) return false;
   if ('num' in value && isDecimal(value.den)) return false;
   const approximation = parseNumeral(numeral.num);
   const [found, written] = [asApproximate(value), approximation && asApproximate(approximation)];
@@ -141,6 +165,6 @@ function mentionsLog(tree: Tree): boolean {
 
 /** The value of a formula without variables. */
 export function constantValue(tree: Tree): Value | undefined {
-  const points = [...samples([tree])];
-  return points.length === 1 ? points[0]?.[0] : undefined;
+  const { points, isConstant } = sample([tree]);
+  return isConstant ? points[0]?.[0] : undefined;
 }

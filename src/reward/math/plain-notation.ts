@@ -55,6 +55,8 @@ export function plainNotationToLatex(text: string): string {
     )
     .replace(/\^ ?-([a-zA-Z])/g, '^{-$1}')
     .replace(/_ ?(\d{1,20})/g, '_{$1}')
+    .replace(/(?<![a-zA-Z])\\?log(2|10)(?= ?\()/g, '\\log_{$1}')
+    .replace(/(?<=\\in ?)([RZNQ])(?![a-zA-Z])/g, '\\mathbb{$1}')
     .replace(/\\log ?_\{10\}/g, '\\lg ')
     .replace(/\\frac (\d) ?(\d)/g, '\\frac{$1}{$2}')
     .replace(/\^ ?\\circ(?![a-z])/g, '^{\\circ}')

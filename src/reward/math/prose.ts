@@ -6,6 +6,8 @@ const LEAD =
   /^(?:(?:so|thus|hence|therefore|then|and|finally|approximately|approx\.?|about|roughly|around|exactly|only|either|(?:the )?(?:final |correct |exact )?(?:answers?|solutions?|result|value|values)|we (?:get|have|find|obtain)|it is|\\therefore|\\approx|\\Rightarrow|\\to|\\boxed)(?![a-zA-Z])[:,]?|:) ?/i;
 /** A label of words and a colon; a ratio has digits before its colon. */
 const LABEL = /^[A-Za-z][A-Za-z' ]{1,60}: ?(?=\S)/;
+/** "1/3 (about 0.33)" */
+const REMARK = / ?\((?:approximately|approx\.?|about|roughly|or about|\\approx)[^()]{1,60}\)$/i;
 const MAX_LEADS = 6;
 
 const NUMBERS: readonly string[] = (
@@ -30,12 +32,13 @@ export function stripProse(text: string): string {
     if (shorter === rest || shorter === '') break;
     rest = shorter;
   }
+  rest = rest.replace(REMARK, '');
   const cues = [...rest.matchAll(CUE)];
   const [cue] = cues;
   if (cue === undefined || cues.length > 1) return rest;
   const after = rest.slice(cue.index + cue[0].length).trim();
   const before = rest.slice(0, cue.index);
-  if (after === '' || /[=<>]/.test(before)) return rest;
+  if (after === '' || /[=<>]|(?<![a-zA-Z])(?:where|for)(?![a-zA-Z])/.test(before)) return rest;
   if (before.trim() !== '' && !/[a-zA-Z]{2}/.test(before)) return rest;
   return stripProse(after);
 }

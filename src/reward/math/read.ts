@@ -91,12 +91,14 @@ function readMatrix(text: string): Value | undefined {
 
 function readBrackets(text: string): Value | undefined {
   // ]0, 1[ is how some write an open interval.
-  const spelled = /^\][^\][]{1,80}\[$/.test(text) ? `(${text.slice(1, -1)})` : text;
+  const opened = /^\][^\][]{1,80}\[$/.test(text) ? `(${text.slice(1, -1)})` : text;
+  // "P(3, 4)" and "point (3, 4)" are the point's coordinates.
+  const spelled = opened.replace(/^(?:the )?(?:point ?)?[ABD-Z]?'? ?(?=\([^()]{1,100},[^()]{1,100}\)$)/i, '');
   const brackets = enclosed(spelled);
   if (brackets === undefined) return undefined;
   const { open, inside, close } = brackets;
   if (open === '\\{') return readSet(text, inside);
-  if (open === '{') return readValue(inside);
+  if (open === '{') return /[|:]/.test(inside) ? readSet(text, inside) : readValue(inside);
   if (open !== '(' && open !== '[' && open !== '\\langle') return undefined;
   const { parts } = splitTop(inside, (token) => token === ',' || token === ';');
   if (parts.length === 1) return open === '\\langle' ? undefined : readValue(inside);

@@ -1,5 +1,5 @@
 /** Equations and inequalities: the same when one is a multiple of the other, whichever way round they stand. */
-import { constantValue, samples } from './formula.ts';
+import { constantValue, sample } from './formula.ts';
 import type { Tree } from './expression.ts';
 import { multiply, type Value as Numeric } from './arithmetic.ts';
 import { sameValue } from './formula.ts';
@@ -9,7 +9,7 @@ import type { Value } from './value.ts';
 type Relation = Extract<Value, { kind: 'relation' }>;
 
 /** What may stand left of "=" as the mere name of a value: x, f(x), x_1, (x, y), \angle ABC, Area. */
-const NAME = /^(?=.{0,80}$)(?:[a-zA-Z\\ '|[\]{}]|_ ?\{?\w{1,10}\}?|\([a-zA-Z0-9, ]{0,20}\))+$/;
+const NAME = /^(?=.{0,80}$)(?:[a-zA-Z\\ '|[\]{}]|_ ?(?:\{\w{1,10}\}|\w)|\^\{-1\}|\([a-zA-Z0-9, ]{0,20}\))+$/;
 const OPERATION = /\\(?:frac|sqrt|cdot|times|int|sum|prod|binom|pm|infty|pi)(?![a-z])/;
 const DERIVATIVE = /^\\frac\{ ?(?:d|\\partial) ?[a-zA-Z]? ?\}\{ ?(?:d|\\partial) ?[a-zA-Z] ?\}$/;
 const ENOUGH = 3;
@@ -111,7 +111,7 @@ function toDifference({ sides }: Relation): Tree | undefined {
 function constantRatio(a: Tree, b: Tree): number | undefined {
   let first: readonly [Numeric, Numeric] | undefined;
   let agreeing = 0;
-  for (const [x, y] of samples([a, b])) {
+  for (const [x, y] of sample([a, b]).points) {
     if (x === undefined || y === undefined) return undefined;
     // Where both leave the reals, a point says little.
     if (isComplex(x) || isComplex(y)) continue;

@@ -1,4 +1,5 @@
 /** Intervals, inequalities and sets of numbers as sets of real numbers. */
+import { negative } from './approximate.ts';
 import { constantValue } from './formula.ts';
 import { readValue } from './read.ts';
 import { isCall, type Tree } from './expression.ts';
@@ -8,6 +9,7 @@ import type { Value } from './value.ts';
 type Relation = Extract<Value, { kind: 'relation' }>;
 
 const VARIABLE = /^(?:[a-zA-Z]|\\[a-z]{2,8})(?:_\{?\w{1,10}\}?)?$/;
+const ABSOLUTE = /^\| ?([a-zA-Z]) ?\|$/;
 const FLIPPED: Readonly<Record<string, string>> = { '<': '>', '>': '<', '\\le': '\\ge', '\\ge': '\\le' };
 
 /** The set of numbers that a value describes; undefined when it describes none, or not with numbers alone. */
@@ -38,7 +40,9 @@ export function variableOf(value: Value): string | undefined {
     const names = new Set(value.items.map(variableOf).filter((name) => name !== undefined));
     return names.size === 1 ? [...names][0] : undefined;
   }
-  return value.kind === 'relation' ? value.sides.find((side) => VARIABLE.test(side)) : undefined;
+  if (value.kind !== 'relation') return undefined;
+  const side = value.sides.find((text) => VARIABLE.test(text) || ABSOLUTE.test(text));
+  return side?.replace(ABSOLUTE, '$1');
 }
 
 const COMBINE: Readonly<Record<string, (a: RealSet, b: RealSet) => RealSet>> = {
@@ -112,6 +116,8 @@ function solve({ sides, operators }: Relation): RealSet | undefined {
 
 /** One inequality between a variable and a number, or a variable and the set that it is in. */
 function half(left: string, operator: string, right: string): RealSet | undefined {
+  const [, inBars] = ABSOLUTE.exec(left) ?? [];
+  if (inBars !== undefined) return aroundZero(operator, toEnd(readValue(right)));
   if (!VARIABLE.test(left)) {
     const flipped = FLIPPED[operator] ?? (operator === '\\ne' ? operator : undefined);
     return VARIABLE.test(right) && flipped !== undefined ? half(right, flipped, left) : undefined;
@@ -122,11 +128,26 @@ function half(left: string, operator: string, right: string): RealSet | undefine
     const set = toRealSet(value);
     return set && complement(set);
   }
+  if (operator === '\\ne') {
+    // x \ne \pm 1 leaves out both.
+    const set = toRealSet(value);
+    return set && complement(set);
+  }
   const end = toEnd(value);
   if (end === undefined) return undefined;
   const isClosed = operator === '\\le' || operator === '\\ge';
   if (operator === '<' || operator === '\\le') return interval(-Infinity, end, false, isClosed);
   if (operator === '>' || operator === '\\ge') return interval(end, Infinity, isClosed, false);
-  const one = point(value);
-  return operator === '\\ne' ? one && complement(one) : operator === '=' ? one : undefined;
+  return operator === '=' ? point(value) : undefined;
+}
+
+/** |x| < 2 is -2 < x < 2, |x| > 2 what is not in [-2, 2]. */
+function aroundZero(operator: string, end: End | undefined): RealSet | undefined {
+  if (end === undefined || typeof end === 'number' || FLIPPED[operator] === undefined) return undefined;
+  const opposite: End = 'num' in end ? { num: -end.num, den: end.den } : negative(end);
+  const isInside = operator === '<' || operator === '\\le';
+  // The ends belong to "at most", and to what "more than" leaves out.
+  const hasEnds = operator === '\\le' || operator === '>';
+  const inside = interval(opposite, end, hasEnds, hasEnds);
+  return isInside ? inside : complement(inside);
 }

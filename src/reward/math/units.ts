@@ -93,6 +93,8 @@ const POWER_AFTER: ReadonlyMap<string, number> = new Map([
 /** Longer words after a number are prose. */
 const MAX_TAIL = 80;
 const TAIL = /^(?:[a-zA-Z€£¢Ω]|\\%|\^ ?\{\\circ\}|\\Omega|\\mu|\^\{-?\d\}|\^-?\d|[ /().'-]|\\cdot)*$/;
+/** What takes a value back. */
+const DOUBT = /(?<![a-zA-Z])(?:not?|nor|or|but|never|maybe|perhaps|possibly|wrong|less|more)(?![a-zA-Z])/i;
 const LEADING = /^(-? ?)(dollars?|€|£|USD|US dollar) ?(?=[\d.\\(-])/;
 const SHORT_WORDS = new Set(['am', 'pm', 'of', 'in', 'to', 'at', 'on', 'by', 'is', 'as', 'or']);
 const FUNCTION = /^(?:arc|ar)?(?:sin|cos|tan|cot|sec|csc)h?$|^(?:log|ln|exp|mod|gcd|lcm|max|min|sqrt)$/;
@@ -112,7 +114,8 @@ export function splitUnit(text: string): Measured {
   const start = tokens[index]?.at ?? body.length;
   const value = body.slice(0, start).trim();
   const tail = body.slice(start);
-  if (value === '' || value === '-') return { value: text, doubtful: false };
+  if (value === '' || value === '-' || /^[a-zA-Z ]{2,}$/.test(value) || DOUBT.test(tail))
+    return { value: text, doubtful: false };
   if (tail === '' && currency === '') return { value, doubtful: false };
   const isLetter = /^[a-zA-Z](?![a-zA-Z])/.test(tail) && currency === '';
   return { value, unit: readUnit(`${currency} ${tail}`), doubtful: isLetter };
