@@ -28,9 +28,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read> cut_N4: array<vec4u>;
 @group(0) @binding(4) var<storage, read_write> weights_NC16: array<vec4f>;
 
-fn key(x: f32) -> u32 {
-  let bits = bitcast<u32>(x);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+fn key(x: vec4f) -> vec4u {
+  let bits = bitcast<vec4u>(x);
+  return select(bits | vec4u(0x80000000u), ~bits, bits >= vec4u(0x80000000u));
 }
 
 @compute @workgroup_size(64)
@@ -57,8 +57,8 @@ fn weigh_chunks(
   var sum1 = vec4f();
   var sum2 = vec4f();
   var sum3 = vec4f();
-  // After the first digits most chunks have nothing above the base.
-  if (key(tops_NC[from_chunk]) >= base) {
+  // After the first digits most columns, and soon most chunks, have nothing at or above the base.
+  if (key(vec4f(tops_NC[from_chunk])).x >= base) {
     let digits = vec4u(0u, 1u, 2u, 3u);
     let border0 = vec4u(base) + (digits << vec4u(params.shift));
     let border1 = vec4u(base) + ((digits + 4u) << vec4u(params.shift));
@@ -66,13 +66,17 @@ fn weigh_chunks(
     let border3 = vec4u(base) + ((digits + 12u) << vec4u(params.shift));
     for (var g = 0u; g < (columns + 3u) / 4u; g++) {
       let x = adjusted_NS[at + g];
+      let keys = key(x);
+      if (all(keys < vec4u(base))) {
+        continue;
+      }
       var w = vec4f(1.0);
       if (MASS) {
         w = exp(x - top);
       }
       w = select(vec4f(), w, x >= vec4f(lowest));
       for (var j = 0u; j < 4u; j++) {
-        let k = vec4u(key(x[j]));
+        let k = vec4u(keys[j]);
         let weight = vec4f(w[j]);
         sum0 += select(vec4f(), weight, k >= border0);
         sum1 += select(vec4f(), weight, k >= border1);
