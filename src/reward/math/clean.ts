@@ -8,7 +8,7 @@ const DROPPED =
   /\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|mathstrut|strut|boldmath|bf|rm|it|normalsize|large|Large|quad(?= *$))(?![a-zA-Z])/g;
 const SPACES =
   /(?<!\\)\\[,;:> ]|(?<!\\)\\(?:quad|qquad|enspace|thinspace|medspace|thickspace|hfill|newline|hspace\*? ?\{[^{}]{0,20}\})(?![a-zA-Z])|~|[\u00A0\u2000-\u200A\u202F\u205F\u3000\t\r\n]/g;
-const NOTHING = /\\!|[\u200B-\u200F\u2060-\u2064\uFEFF]|\\(?:label|tag) ?\{[^{}]{0,40}\}/g;
+const NOTHING = /\\!|[\u200B-\u200F\u2060-\u2064\uFEFF]|\\(?:label|tag|color|textcolor) ?\{[^{}]{0,40}\}/g;
 const TEXT =
   /\\(?:text|textbf|textit|textrm|textnormal|textsf|texttt|emph|mbox|hbox|mathrm|operatorname\*?|rm|mathop) ?\{((?:[^{}]|\{[^{}]{0,20}\}){0,300})\}/g;
 const FONT =
@@ -40,9 +40,10 @@ tg \tan  ctg \cot  arctg \arctan  cosec \csc
 /** The text in one notation: LaTeX without delimiters, fonts and spacing; words stand bare. Linear in its length. */
 export function clean(source: string): string {
   const wrapped = glyphsToLatex(source.normalize('NFC').replace(NOTHING, ''));
-  const inner = boxedContent(wrapped)
+  const inner = boxedContent(lonelyDollar(wrapped))
     .replace(/\\\$/g, ' \\text{dollar} ')
     .replace(/(?<!\\)\$/g, ' ')
+    .replace(/(\\mathbb ?\{?[NZ]\}?)\^ ?\{?[*]\}?/g, '$1')
     .replace(/(?<![a-zA-Z])([ap])\. ?m\b\.?/gi, '$1m')
     .replace(/(?<!\\)\\[()[\]]/g, ' ')
     .replace(/(\d)(?:\\[,;: ]|~|\u202F|\u2009| )(?=\d{3}(?!\d))/g, joinThousands)
@@ -60,6 +61,12 @@ export function clean(source: string): string {
     .replace(/\\[a-zA-Z]+/g, (command) => SYNONYMS.get(command) ?? command)
     .replace(/\\text\{([^{}]{0,20})\}/g, ' $1 ');
   return tidy(plainNotationToLatex(synonyms));
+}
+
+/** One dollar sign before a number is money; two are delimiters. */
+function lonelyDollar(text: string): string {
+  const signs = text.match(/(?<!\\)\$/g)?.length ?? 0;
+  return signs === 1 ? text.replace(/(?<!\\)\$ ?(?=[\d.])/, '\\$') : text;
 }
 
 /** What the boxes hold, all of them, so that two boxes are two answers; the text itself when it has none. */

@@ -67,7 +67,14 @@ function ordered(value: Value): readonly Value[] | undefined {
   if (value.kind === 'matrix') {
     const [row = []] = value.rows;
     if (value.rows.length === 1) return row;
-    return value.rows.every((cells) => cells.length === 1) ? value.rows.map((cells) => cells[0]!) : undefined;
+    if (value.rows.every((cells) => cells.length === 1)) return value.rows.map((cells) => cells[0]!);
+    return value.rows.map((items) => ({
+      kind: 'tuple',
+      text: items.map(({ text }) => text).join(','),
+      open: '[',
+      close: ']',
+      items,
+    }));
   }
   if (value.kind !== 'list') return undefined;
   const assignments = value.items.map((item) =>

@@ -6,7 +6,7 @@ import { readValue } from './read.ts';
 import { sameRealSet } from './real-set.ts';
 import {
   type Assignment,
-  commonValue,
+  statedValues,
   isName,
   namesAgree,
   readAssignment,
@@ -106,8 +106,9 @@ function sameStatement(gold: Value, found: Value, rules: Rules): boolean {
   if (found.kind !== 'relation') return false;
   const assignment = readAssignment(found);
   if (assignment) return assigned(assignment).some((value) => sameAnswer(gold, value, rules));
-  const total = commonValue(found) ?? askedFor(found.sides, found.operators, rules) ?? approximated(found);
-  return total !== undefined && sameAnswer(gold, readValue(total), rules);
+  const asked = askedFor(found.sides, found.operators, rules);
+  const stated = asked === undefined ? statedValues(found) : [asked];
+  return stated.some((text) => sameAnswer(gold, readValue(text), rules));
 }
 
 function assigned({ value, approximation }: Assignment): Value[] {
@@ -127,11 +128,6 @@ function askedFor(
   const [left = '', right] = sides;
   if (sides.length !== 2 || operators[0] !== '=' || isName(left)) return undefined;
   return squeeze(problem).includes(squeeze(left)) ? right : undefined;
-}
-
-/** \sqrt{2} \approx 1.41 states \sqrt{2}. */
-function approximated({ sides, operators }: Extract<Value, { kind: 'relation' }>): string | undefined {
-  return operators.length === 1 && operators[0] === '\\approx' ? sides[0] : undefined;
 }
 
 /** Where neither side is an equation, an inequality or a set of reals. */

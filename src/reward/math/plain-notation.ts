@@ -2,10 +2,12 @@
 import { partners } from './nesting.ts';
 
 const FUNCTION_NAMES =
-  'arcsinh|arccosh|arctanh|arcsin|arccos|arctan|arccot|arcsec|arccsc|asin|acos|atan|sinh|cosh|tanh|coth|sech|csch|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|sqrt|cbrt|abs|floor|ceil|gcd|lcm|max|min|mod';
-/** A name, unless letters follow that make another word of it; "sinx" and "ln2" are functions. */
+  'arcsinh|arccosh|arctanh|arcsin|arccos|arctan|arccot|arcsec|arccsc|asin|acos|atan|sinh|cosh|tanh|coth|sech|csch|sin|cos|tan|cot|sec|csc|log|ln|lg|exp|sqrt|cbrt|mod';
+/** Names that are words or units as well; they need their bracket. */
+const BRACKETED_NAMES = 'abs|floor|ceil|gcd|lcm|max|min';
+/** A name with its argument; "sinx" and "ln2" are functions, "since" and "5 sec" are not. */
 const BARE_FUNCTION = new RegExp(
-  String.raw`(?<![\\a-zA-Z{])(?:${FUNCTION_NAMES})(?![a-zA-Z]{2})(?![b-mo-su-w](?![a-zA-Z]))`,
+  String.raw`(?<![\\a-zA-Z{])(?!cost(?![a-zA-Z]))(?:(?:${FUNCTION_NAMES})(?![a-zA-Z]{2})(?![b-mo-su-w](?![a-zA-Z]))(?= {0,2}[\^_({\\\da-zA-Z|])|(?:${BRACKETED_NAMES})(?= ?(?:\(|\\?\{)))`,
   'g',
 );
 const RENAMED: ReadonlyMap<string, string> = new Map(
@@ -56,9 +58,12 @@ export function plainNotationToLatex(text: string): string {
     .replace(/\^ ?-([a-zA-Z])/g, '^{-$1}')
     .replace(/_ ?(\d{1,20})/g, '_{$1}')
     .replace(/(?<![a-zA-Z])\\?log(2|10)(?= ?\()/g, '\\log_{$1}')
-    .replace(/(?<=\\in ?)([RZNQ])(?![a-zA-Z])/g, '\\mathbb{$1}')
+    .replace(/(?<=\\in {0,3})([RZNQ])(?![a-zA-Z])/g, '\\mathbb{$1}')
     .replace(/\\log ?_\{10\}/g, '\\lg ')
+    .replace(/\\(max|min|gcd|lcm) ?\\\{([^{}]{1,80})\\\}/g, '\\$1($2)')
+    .replace(/\\pmod ?\{? ?(\w{1,10}) ?\}?|\( ?\\?b?mod ?(\w{1,10}) ?\)/g, '\\pmod{$1$2}')
     .replace(/\\frac (\d) ?(\d)/g, '\\frac{$1}{$2}')
+    .replace(/(?<=\d ?)\^ ?\{?o\}?(?![a-z])/g, '^{\\circ}')
     .replace(/\^ ?\\circ(?![a-z])/g, '^{\\circ}')
     .replace(/\{ ?\}\^/g, '^')
     .replace(/\^\{ ?\\circ ?\} ?/g, '^{\\circ} ');

@@ -30,7 +30,8 @@ export function readValue(source: string): Value {
   const text = source.replace(INLINE_CONDITION, '').trim() || source;
   if (NONE.test(text)) return { kind: 'set', text, items: [] };
   if (ALL_REALS.test(text)) return { kind: 'reals', text };
-  if (/\\ldots|\\vdots/.test(text)) return { kind: 'text', text };
+  // Open lists and residue classes are compared as they are written.
+  if (/\\(?:ldots|vdots|pmod|equiv)/.test(text)) return { kind: 'text', text };
   return (
     readList(text) ??
     readRelation(text) ??
@@ -103,6 +104,8 @@ function readBrackets(text: string): Value | undefined {
   const { parts } = splitTop(inside, (token) => token === ',' || token === ';');
   if (parts.length === 1) return open === '\\langle' ? undefined : readValue(inside);
   if (parts.length > MAX_ITEMS || parts.includes('')) return { kind: 'text', text };
+  // (\pm 1, 0) is two points.
+  if (/\\[pm]{2}(?![a-zA-Z])/.test(inside)) return readSigns(spelled);
   return { kind: 'tuple', text, open, close, items: parts.map(readValue) };
 }
 

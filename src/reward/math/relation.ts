@@ -4,12 +4,14 @@ import type { Tree } from './expression.ts';
 import { multiply, type Value as Numeric } from './arithmetic.ts';
 import { sameValue } from './formula.ts';
 import { readFormula } from './read.ts';
+import { isSolution } from './substitution.ts';
 import type { Value } from './value.ts';
 
 type Relation = Extract<Value, { kind: 'relation' }>;
 
 /** What may stand left of "=" as the mere name of a value: x, f(x), x_1, (x, y), \angle ABC, Area. */
-const NAME = /^(?=.{0,80}$)(?:[a-zA-Z\\ '|[\]{}]|_ ?(?:\{\w{1,10}\}|\w)|\^\{-1\}|\([a-zA-Z0-9, ]{0,20}\))+$/;
+const NAME =
+  /^(?=.{0,80}$)(?:[a-zA-Z\\ '|[\]{}]|_ ?(?:\{\w{1,10}\}|\w)|\^\{-1\}|\([a-zA-Z0-9,\\ ]{0,20}\))+$/;
 const OPERATION = /\\(?:frac|sqrt|cdot|times|int|sum|prod|binom|pm|infty|pi)(?![a-z])/;
 const DERIVATIVE = /^\\frac\{ ?(?:d|\\partial) ?[a-zA-Z]? ?\}\{ ?(?:d|\\partial) ?[a-zA-Z] ?\}$/;
 const ENOUGH = 3;
@@ -46,22 +48,28 @@ export function isName(text: string): boolean {
   return /[a-zA-Z]/.test(text) && NAME.test(text) && !OPERATION.test(text);
 }
 
-/** Whether two names can stand for the same value; single letters are what they are. */
+/** Whether two names can stand for the same value; single letters and products of them are what they are. */
 export function namesAgree(a: string, b: string): boolean {
-  const [p, q] = [a, b].map((name) => name.replaceAll(' ', ''));
-  return p === q || p!.length > 1 || q!.length > 1;
+  const [p, q] = [a, b].map((name) => name.replaceAll(' ', '')) as [string, string];
+  return p === q || (![p, q].some((name) => /^[a-z]{2,3}$/.test(name)) && (p.length > 1 || q.length > 1));
 }
 
-/** The value of a chain of equal numbers such as "3 + 5 = 8"; undefined when they differ or are no numbers. */
-export function commonValue({ sides, operators }: Relation): string | undefined {
-  if (operators.some((operator) => operator !== '=')) return undefined;
-  const values = sides.map((side) => {
+/**
+ * The values that a chain of equal numbers states: 8 for "3 + 5 = 8" and "a + b = 3 + 5 = 8", both for
+ * "\\sqrt{2} \\approx 1.41". Empty when the numbers differ, or are none.
+ */
+export function statedValues({ sides, operators }: Relation): string[] {
+  if (operators.some((operator) => operator !== '=' && operator !== '\\approx')) return [];
+  const end = operators.indexOf('\\approx');
+  const exact = end === -1 ? sides : sides.slice(0, end + 1);
+  const stated = [exact.at(-1)!, ...(end === -1 ? [] : sides.slice(-1))];
+  const values = (exact.length > 2 ? exact.slice(1) : exact).map((side) => {
     const tree = readFormula(side)?.readings[0]?.tree;
     return tree === undefined ? undefined : constantValue(tree);
   });
   const [first] = values;
-  if (first === undefined) return undefined;
-  return values.every((value) => value !== undefined && sameValue(first, value)) ? sides.at(-1) : undefined;
+  if (first === undefined) return [];
+  return values.every((value) => value !== undefined && sameValue(first, value)) ? stated : [];
 }
 
 /** Whether two relations hold for the same values of their variables, as far as multiples can tell. */
@@ -72,10 +80,17 @@ export function sameRelation(a: Relation, b: Relation): boolean {
   const difference = [toDifference(a), toDifference(b)] as const;
   if (difference[0] === undefined || difference[1] === undefined) return false;
   const factor = constantRatio(difference[0], difference[1]);
-  if (factor === undefined) return false;
+  if (factor === undefined) return solves(a, difference[1], b) || solves(b, difference[0], a);
   if (REVERSED[operator] === undefined) return false;
   if (operator === '=' || operator === '\\ne') return b.operators[0] === operator;
   return b.operators[0] === (factor > 0 ? operator : REVERSED[operator]);
+}
+
+/** Whether one of two equations gives a variable that the other defines. */
+function solves(explicit: Relation, difference: Tree, implicit: Relation): boolean {
+  if (explicit.operators[0] !== '=' || implicit.operators[0] !== '=') return false;
+  const [left, right] = explicit.sides.map((side) => readFormula(side)?.readings[0]?.tree);
+  return typeof left === 'string' && right !== undefined && isSolution(left, right, difference);
 }
 
 function reversed({ kind, text, sides, operators }: Relation): Relation {

@@ -97,7 +97,7 @@ const TAIL = /^(?:[a-zA-Z€£¢Ω]|\\%|\^ ?\{\\circ\}|\\Omega|\\mu|\^\{-?\d\}|\
 const DOUBT = /(?<![a-zA-Z])(?:not?|nor|or|but|never|maybe|perhaps|possibly|wrong|less|more)(?![a-zA-Z])/i;
 const LEADING = /^(-? ?)(dollars?|€|£|USD|US dollar) ?(?=[\d.\\(-])/;
 const SHORT_WORDS = new Set(['am', 'pm', 'of', 'in', 'to', 'at', 'on', 'by', 'is', 'as', 'or']);
-const FUNCTION = /^(?:arc|ar)?(?:sin|cos|tan|cot|sec|csc)h?$|^(?:log|ln|exp|mod|gcd|lcm|max|min|sqrt)$/;
+const FUNCTION = /^(?:arc|ar)?(?:sin|cos|tan|cot|csc)h?$|^(?:log|ln|exp|mod|gcd|lcm|sqrt)$/;
 
 /** Parts a text into its value and the unit around it; the whole text is the value where there is none. */
 export function splitUnit(text: string): Measured {
