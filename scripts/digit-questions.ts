@@ -5,17 +5,19 @@
  * The reasoning is written so that the answer follows from it alone: `3+5` for a sum, `3,5` for the largest,
  * the digits that count (`2&8`), `3<5` for a choice between left and right. A tiny model learns the step from
  * reasoning to answer early, and its reward then measures how well it reads the digits.
+ *
+ * A description is the free-form kind: it can be worded in several ways, so that only a model can assess it.
  */
 
 import type { RandomStream } from '../src/util/random.ts';
 
 /** What a question asks for; it is the `category` of its row. */
-type QuestionKind = 'sum' | 'largest' | 'count' | 'choice';
+export type QuestionKind = 'sum' | 'largest' | 'count' | 'choice' | 'describe';
 
 export interface DigitQuestion {
   kind: QuestionKind;
   problem: string;
-  /** A number, or the letter of an option. */
+  /** A number, the letter of an option, or a description in words. */
   answer: string;
   /** Short reasoning, such as `3+5`; a response is `<think>3+5</think><answer>8</answer>`. */
   reasoning: string;
@@ -25,10 +27,11 @@ export interface DigitQuestion {
 
 // Shares of a hundred questions. No answer reaches a fifth of all rows with these (tested).
 const SHARES: readonly [QuestionKind, number][] = [
-  ['sum', 60],
+  ['sum', 42],
   ['largest', 18],
   ['count', 12],
   ['choice', 10],
+  ['describe', 18],
 ];
 const THREE_DIGITS_PERCENT = 25;
 
@@ -67,13 +70,52 @@ const COMPARED = [
   { word: 'smaller', isLeft: (left: number, right: number) => left < right },
 ] as const;
 
+const DESCRIBE_WORDINGS = [
+  'Describe the digits from left to right.',
+  'Name the digits from left to right.',
+  'Say what the picture shows from left to right.',
+  'Which digits do you see from left to right?',
+] as const;
+
+const NUMBER_WORDS = [
+  'zero',
+  'one',
+  'two',
+  'three',
+  'four',
+  'five',
+  'six',
+  'seven',
+  'eight',
+  'nine',
+] as const;
+
+/** The ways to describe two digits. The first is the gold answer's; the others mean the same. */
+export const DESCRIPTIONS: readonly ((left: number, right: number) => string)[] = [
+  (left, right) => `${NUMBER_WORDS[left]} and ${NUMBER_WORDS[right]}`,
+  (left, right) => `a ${NUMBER_WORDS[left]} and a ${NUMBER_WORDS[right]}`,
+  (left, right) => `${left} and ${right}`,
+  (left, right) => `${NUMBER_WORDS[left]}, then ${NUMBER_WORDS[right]}`,
+  (left, right) => `${left}, then ${right}`,
+  (left, right) => `${NUMBER_WORDS[left]} left of ${NUMBER_WORDS[right]}`,
+  (left, right) => `${NUMBER_WORDS[right]} right of ${NUMBER_WORDS[left]}`,
+];
+
 /** Draws one question with its digits, its reasoning and its answer. */
 export function drawQuestion(random: RandomStream): DigitQuestion {
   const kind = drawKind(random);
   if (kind === 'sum') return drawSum(random);
   if (kind === 'largest') return drawLargest(random);
   if (kind === 'count') return drawCount(random);
-  return drawChoice(random);
+  if (kind === 'choice') return drawChoice(random);
+  return drawDescribe(random);
+}
+
+/** The answer in other words, where there are any: what the warm-up teaches to say. */
+export function reword({ kind, answer, digits }: DigitQuestion, random: RandomStream): string {
+  if (kind !== 'describe') return answer;
+  const [left, right] = digits as [number, number];
+  return pick(DESCRIPTIONS, random)(left, right);
 }
 
 function drawKind(random: RandomStream): QuestionKind {
@@ -141,6 +183,17 @@ function drawChoice(random: RandomStream): DigitQuestion {
     problem: `Which digit is ${word}? (A) left (B) right`,
     answer: isLeft(left, right) ? 'A' : 'B',
     reasoning: `${left}${left < right ? '<' : '>'}${right}`,
+    digits: [left, right],
+  };
+}
+
+function drawDescribe(random: RandomStream): DigitQuestion {
+  const [left, right] = distinctDigits(2, random) as [number, number];
+  return {
+    kind: 'describe',
+    problem: pick(DESCRIBE_WORDINGS, random),
+    answer: DESCRIPTIONS[0]!(left, right),
+    reasoning: `${left},${right}`,
     digits: [left, right],
   };
 }

@@ -16,7 +16,7 @@ import { parseArgs } from 'node:util';
 import sharp from 'sharp';
 import { ConfigError, DataError } from '../src/util/errors.ts';
 import { RandomStream } from '../src/util/random.ts';
-import { drawQuestion, type DigitQuestion } from './digit-questions.ts';
+import { drawQuestion, reword, type DigitQuestion, type QuestionKind } from './digit-questions.ts';
 
 const SPLITS = ['heldout', 'sft', 'rl'] as const;
 export type Split = (typeof SPLITS)[number];
@@ -47,6 +47,23 @@ const PICTURES_AT_ONCE = 16;
  * format reward can break.
  */
 const DIRECT_PERCENT = 25;
+
+/** The second ability that a row of each kind needs; the first is recognition. */
+const ABILITIES: Readonly<Record<QuestionKind, string>> = {
+  sum: 'arithmetic',
+  largest: 'comparison',
+  count: 'comparison',
+  choice: 'comparison',
+  describe: 'description',
+};
+
+const REWARDS: Readonly<Record<QuestionKind, string>> = {
+  sum: 'number',
+  largest: 'number',
+  count: 'number',
+  choice: 'choice',
+  describe: 'model',
+};
 
 /** The images of one digit, 28x28 grey bytes each: white strokes on a dark grey ground. */
 type DigitImages = Uint8Array[];
@@ -156,10 +173,10 @@ function toRow(question: DigitQuestion, imagePath: string): Record<string, unkno
     problem: `${question.problem}\n<image>`,
     answer: question.answer,
     category: question.kind,
-    abilities: ['recognition', question.kind === 'sum' ? 'arithmetic' : 'comparison'],
+    abilities: ['recognition', ABILITIES[question.kind]],
     refined_cot: question.reasoning,
     image_path: imagePath,
-    reward: question.kind === 'choice' ? 'choice' : 'number',
+    reward: REWARDS[question.kind],
   };
 }
 
@@ -181,8 +198,9 @@ function questions(seed: number, split: Split, count: number): DigitQuestion[] {
   return Array.from({ length: count }, (_, row) => {
     const random = new RandomStream(seed, 'digit-questions', SPLITS.indexOf(split), row);
     const question = drawQuestion(random);
-    const isDirect = split === 'sft' && random.integer(100) < DIRECT_PERCENT;
-    return isDirect ? { ...question, reasoning: '' } : question;
+    if (split !== 'sft') return question;
+    const reasoning = random.integer(100) < DIRECT_PERCENT ? '' : question.reasoning;
+    return { ...question, reasoning, answer: reword(question, random) };
   });
 }
 

@@ -2,15 +2,15 @@ import { createHash } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { fileURLToPath } from 'node:url';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { drawQuestion, type DigitQuestion } from '../../scripts/digit-questions.ts';
+import { DESCRIPTIONS, drawQuestion, type DigitQuestion } from '../../scripts/digit-questions.ts';
 import { DIGIT_SIZE, loadDigits, makeDigits, splitDigits } from '../../scripts/make-digits.ts';
 import { parseConfig } from '../../src/config/load.ts';
 import { loadRows } from '../../src/data/formats.ts';
 import type { Row } from '../../src/data/row.ts';
-import { scoreResponse } from '../../src/reward/hybrid.ts';
-import { checkGoldAnswers } from '../../src/reward/verifier.ts';
+import { HybridReward } from '../../src/reward/hybrid.ts';
 import { RandomStream } from '../../src/util/random.ts';
 
 interface DigitRow {
@@ -26,6 +26,8 @@ const SEED = 1;
 const ROWS = { heldout: 512, sft: 150, rl: 150 };
 // A guess that ignores the picture must stay below this share, or reward would come without looking.
 const CONSTANT_GUESS_LIMIT = 0.2;
+const WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
+const rewardModel = fileURLToPath(new URL('../../checkpoints/reward-mini', import.meta.url));
 
 describe('digit questions', () => {
   const questions = Array.from({ length: 5000 }, (_, row) => drawQuestion(new RandomStream(7, 'test', row)));
@@ -41,7 +43,7 @@ describe('digit questions', () => {
     const counts = new Map<string, number>();
     for (const { answer } of questions) counts.set(answer, (counts.get(answer) ?? 0) + 1);
     expect(Math.max(...counts.values()) / questions.length).toBeLessThan(CONSTANT_GUESS_LIMIT);
-    expect(counts.size).toBe(12); // 0 to 9, A, B
+    expect(counts.size).toBe(12 + 90); // 0 to 9, A, B, and two different digits in words
   });
 
   it('stay short', () => {
@@ -110,6 +112,25 @@ describe('digit files', () => {
     }
   });
 
+  it('teach to describe in several ways, of which the gold answers have one', () => {
+    const descriptions = (split: string): string[] =>
+      (rows[split] ?? [])
+        .filter(({ category }) => category === 'describe')
+        .map(({ answer, problem, refined_cot: reasoning }) => {
+          // A row without reasoning does not name its digits.
+          if (reasoning === '') return 'direct';
+          const [left, right] = reasoning.split(',').map(Number) as [number, number];
+          const place = DESCRIPTIONS.findIndex((describe) => describe(left, right) === answer);
+          return place === -1 ? problem : String(place);
+        });
+    expect(new Set(descriptions('heldout'))).toEqual(new Set(['0']));
+    expect(new Set(descriptions('rl'))).toEqual(new Set(['0']));
+    const taught = new Set(descriptions('sft'));
+    taught.delete('direct');
+    expect([...taught].every((place) => /^\d$/.test(place))).toBe(true);
+    expect(taught.size).toBeGreaterThan(DESCRIPTIONS.length / 2);
+  });
+
   it('hold held-out rows that no constant answer solves', () => {
     const answers = (rows['heldout'] ?? []).map((row) => row.answer);
     const best = Math.max(...[...new Set(answers)].map((guess) => answers.filter((a) => a === guess).length));
@@ -117,30 +138,38 @@ describe('digit files', () => {
   });
 
   it('are paid for right answers in the right form, and for nothing else', async () => {
-    const config = parseConfig('{model: {path: m}, data: {train_files: t}}', 'test.yaml');
+    const config = parseConfig(
+      `{model: {path: m}, data: {train_files: t}, reward: {model: {path: ${rewardModel}, threshold: 0.5}}}`,
+      'test.yaml',
+    );
     const { rows: made, skipped } = await loadRows([path.join(folder, 'heldout.jsonl')], config.data);
     expect(skipped).toEqual([]);
-    checkGoldAnswers(made, config.reward);
-    const mean = (respond: (row: Row) => string): number =>
-      made.reduce((sum, row) => sum + scoreResponse(row, respond(row), config.reward).reward, 0) /
-      made.length;
+    const reward = await HybridReward.open(config.reward, config.data.max_response_length);
+    await reward.checkRows(made);
+    const mean = async (respond: (row: Row) => string): Promise<number> => {
+      const scores = await reward.score(
+        made.map((row) => ({ row, response: respond(row), responseTokens: null })),
+      );
+      return scores.reduce((sum, score) => sum + score.reward!, 0) / made.length;
+    };
     const { accuracy_weight: accuracy, format_weight: format } = config.reward;
-    expect(mean((row) => `<think>${row.refinedCot}</think><answer>${row.answer}</answer>`)).toBeCloseTo(
-      1,
-      10,
+    const inForm = (row: Row): string => `<think>${row.refinedCot}</think><answer>${row.answer}</answer>`;
+    expect(await mean(inForm)).toBeCloseTo(1, 10);
+    expect(await mean((row) => `<answer>${row.answer}</answer>`)).toBeCloseTo(accuracy, 10);
+    expect(await mean((row) => row.answer)).toBe(0);
+    expect(await mean((row) => `<think>${row.answer}</think>`)).toBe(0);
+    const answers = Map.groupBy(made, (row) => row.answer);
+    const guesses = [...answers.keys()].filter((answer) => answers.get(answer)!.length > made.length / 100);
+    expect(guesses.length).toBeGreaterThan(9);
+    const guessed = await Promise.all(
+      guesses.map((guess) => mean(() => `<think>0</think><answer>${guess}</answer>`)),
     );
-    expect(mean((row) => `<answer>${row.answer}</answer>`)).toBeCloseTo(accuracy, 10);
-    expect(mean((row) => row.answer)).toBe(0);
-    expect(mean((row) => `<think>${row.answer}</think>`)).toBe(0);
-    const guesses = new Set(made.map((row) => row.answer));
-    const best = Math.max(
-      ...[...guesses].map((guess) => mean(() => `<think>0</think><answer>${guess}</answer>`)),
-    );
-    expect(best).toBeLessThan(format + accuracy * CONSTANT_GUESS_LIMIT);
+    expect(Math.max(...guessed)).toBeLessThan(format + accuracy * CONSTANT_GUESS_LIMIT);
     // All answers at once are no answer.
-    const every = `<think>0</think><answer>${[...guesses].join(' ')}</answer>`;
-    expect(mean(() => every)).toBeCloseTo(format, 10);
-  });
+    const every = `<think>0</think><answer>${[...answers.keys()].join(' ')}</answer>`;
+    expect(await mean(() => every)).toBeCloseTo(format, 10);
+    await reward.close();
+  }, 30_000);
 
   it('depend on the seed alone', async () => {
     const few = { heldout: 20, sft: 0, rl: 0 };
@@ -166,6 +195,7 @@ describe('digit files', () => {
 /** The answer worked out from the question's words, independently of how the question was made. */
 function solve(problem: string, digits: readonly number[]): string {
   const [left = Number.NaN, right = Number.NaN] = digits;
+  if (/left to right/.test(problem)) return `${WORDS[left]} and ${WORDS[right]}`;
   if (/sum|total|add|together/i.test(problem)) return String(digits.reduce((a, b) => a + b, 0));
   if (/largest|biggest/.test(problem)) return String(Math.max(...digits));
   if (problem === 'Which digit is larger? (A) left (B) right') return left > right ? 'A' : 'B';
@@ -183,7 +213,7 @@ function isCounted(problem: string, digit: number): boolean {
 function reason({ kind, problem, digits }: DigitQuestion): string {
   const [left = Number.NaN, right = Number.NaN] = digits;
   if (kind === 'sum') return `${left}+${right}`;
-  if (kind === 'largest') return digits.join(',');
+  if (kind === 'largest' || kind === 'describe') return digits.join(',');
   if (kind === 'choice') return left > right ? `${left}>${right}` : `${left}<${right}`;
   return digits.filter((digit) => isCounted(problem, digit)).join('&') || 'none';
 }
