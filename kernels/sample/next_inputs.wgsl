@@ -1,4 +1,5 @@
-// The next input of every active slot: the sampled token, one position and one cache row further.
+// The next input of every active slot: the sampled token, one position further, in the next of its own cache rows.
+// The first input is the last token of the prompt, in the prompt's rows.
 //
 // active_B, sampled_B  i32 read        [B]
 // tokens_B             i32 read_write  [B]
@@ -32,6 +33,6 @@ fn next_inputs(
   for (var axis = 0u; axis < 3u; axis++) {
     positions_3B[axis * params.slots + b] += 1;
   }
+  cacheRow_B[b] = ranges_B4[b].w;
   ranges_B4[b].w += 1;
-  cacheRow_B[b] += 1;
 }

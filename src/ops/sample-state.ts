@@ -48,10 +48,13 @@ export interface SampleState {
   entropiesOut_BT: tf.Tensor;
 }
 
-/** Where a response starts. */
+/** Where a response starts: its slot's first input is the last token of the prompt, whose cache row it rewrites. */
 export interface SlotStart {
+  slot: number;
   promptId: number;
   responseId: number;
+  /** Id of the prompt's last token. */
+  input: number;
   /** Cache rows [start, end) of the prompt. */
   promptRows: readonly [number, number];
   /** First cache row of the response; `maxLength` rows from there are its own. */
@@ -73,7 +76,7 @@ export interface SampleStateOptions {
   seenVocabulary?: number;
 }
 
-/** Allocates the state with every slot inactive. Free it with `freeSampleState`. */
+/** Allocates the state with every slot inactive, touching no cache row. Free it with `freeSampleState`. */
 export function createSampleState({
   slots,
   maxTokens,
@@ -94,7 +97,7 @@ export function createSampleState({
     tokens_B: ints(slots),
     positions_3B: ints(3, slots),
     ranges_B4: ints(slots, 4),
-    cacheRow_B: ints(slots),
+    cacheRow_B: gpu.persistent('kv-cache', [slots], new Int32Array(slots).fill(-1)),
     length_B: ints(slots),
     maxLength_B: ints(slots),
     active_B: ints(slots),
@@ -119,72 +122,80 @@ export function freeSampleState(state: SampleState): void {
 }
 
 /**
- * Puts one response at its start into each slot; slots without one become inactive and touch no cache row.
- * The hidden state of the prompt's last token then yields the first token, before any input of the slots.
+ * Puts responses at their starts; the other slots go on as they are. What was in these slots must have ended.
  * @param seed whole number in [0, 2^32)
  * @param step whole number in [0, 2^32): the training step, so that no two steps share noise
- * @throws {ShapeError} when there are more starts than slots, a length outside 1 to T, or a token outside the
- *   vocabulary whose tokens are marked
+ * @throws {ShapeError} for a slot that does not exist, a length outside 1 to T, or a token outside the vocabulary
+ *   whose tokens are marked
  */
-export function fillSlots(
+export function startSlots(
   state: SampleState,
   starts: readonly SlotStart[],
   seed: number,
   step: number,
 ): void {
-  const { slots, maxTokens } = state;
-  if (starts.length > slots) {
-    throw new ShapeError({
-      where: 'fillSlots',
-      expected: `at most ${slots} starts`,
-      found: `${starts.length}`,
-    });
-  }
-  const positions = new Int32Array(3 * slots);
-  const ranges = new Int32Array(4 * slots);
-  const cacheRow = new Int32Array(slots).fill(-1);
-  const maxLength = new Int32Array(slots);
-  const active = new Int32Array(slots);
-  const keys = new Uint32Array(4 * slots).map((_, i) => [seed, step, 0, 0][i % 4]!);
-  starts.forEach((start, b) => {
-    if (!(start.maxLength >= 1 && start.maxLength <= maxTokens)) {
-      throw new ShapeError({
-        where: `fillSlots.starts[${b}].maxLength`,
-        expected: `1 to ${maxTokens}`,
-        found: `${start.maxLength}`,
-      });
-    }
-    // One before the first token: advancing makes it the input.
-    for (let axis = 0; axis < 3; axis++) positions[axis * slots + b] = start.position - 1;
-    ranges.set([...start.promptRows, start.ownRow, start.ownRow], 4 * b);
-    cacheRow[b] = start.ownRow - 1;
-    maxLength[b] = start.maxLength;
-    active[b] = 1;
-    keys.set([start.promptId, start.responseId], 4 * b + 2);
-  });
+  for (const start of starts) checkStart(start, state);
   const gpu = currentGpu();
-  gpu.write(state.positions_3B, positions);
-  gpu.write(state.ranges_B4, ranges);
-  gpu.write(state.cacheRow_B, cacheRow);
-  gpu.write(state.maxLength_B, maxLength);
-  gpu.write(state.active_B, active);
-  gpu.write(state.keys_B4, keys);
-  gpu.write(state.tokens_B, new Int32Array(slots));
-  gpu.write(state.length_B, new Int32Array(slots));
-  if (state.seen_BC4) gpu.write(state.seen_BC4, seenBits(state.seen_BC4.shape, starts));
+  // One write for all slots beside each other: a batch starts in a dozen writes, a single slot does as well.
+  for (const run of runsOf(starts.toSorted((a, b) => a.slot - b.slot))) {
+    const { slot } = run[0]!;
+    const write = (tensor: tf.Tensor, values: (start: SlotStart) => readonly number[], first = slot) => {
+      const words = Uint32Array.from(run.flatMap(values));
+      gpu.write(tensor, words, (words.byteLength / run.length) * first);
+    };
+    write(state.tokens_B, ({ input }) => [input]);
+    for (let axis = 0; axis < 3; axis++) {
+      write(state.positions_3B, ({ position }) => [position - 1], axis * state.slots + slot);
+    }
+    write(state.ranges_B4, ({ promptRows, ownRow }) => [...promptRows, ownRow, ownRow]);
+    write(state.cacheRow_B, ({ promptRows }) => [promptRows[1] - 1]);
+    write(state.maxLength_B, ({ maxLength }) => [maxLength]);
+    write(state.length_B, () => [0]);
+    write(state.keys_B4, ({ promptId, responseId }) => [seed, step, promptId, responseId]);
+    write(state.active_B, () => [1]);
+    const { seen_BC4: seen } = state;
+    if (seen) gpu.write(seen, seenBits(run, 4 * seen.shape[1]!), 16 * seen.shape[1]! * slot);
+  }
 }
 
-/** A bit for every id that occurs in a slot's prompt. */
-function seenBits(shape: readonly number[], starts: readonly SlotStart[]): Uint32Array {
-  const [slots, chunks] = shape as [number, number];
-  const words = 4 * chunks;
-  const bits = new Uint32Array(slots * words);
-  starts.forEach(({ promptTokens = [] }, b) => {
+/** Ends responses before their time; what they have so far stays. */
+export function stopSlots(state: SampleState, slots: readonly number[]): void {
+  for (const slot of slots) currentGpu().write(state.active_B, Int32Array.of(0), 4 * slot);
+}
+
+function checkStart({ slot, maxLength }: SlotStart, { slots, maxTokens }: SampleState): void {
+  if (!(slot >= 0 && slot < slots)) {
+    throw new ShapeError({ where: 'startSlots.slot', expected: `0 to ${slots - 1}`, found: `${slot}` });
+  }
+  if (!(maxLength >= 1 && maxLength <= maxTokens)) {
+    throw new ShapeError({
+      where: `startSlots.maxLength of slot ${slot}`,
+      expected: `1 to ${maxTokens}`,
+      found: `${maxLength}`,
+    });
+  }
+}
+
+/** Starts whose slots lie beside each other, together. */
+function runsOf(starts: readonly SlotStart[]): SlotStart[][] {
+  const runs: SlotStart[][] = [];
+  for (const start of starts) {
+    const last = runs.at(-1);
+    if (last && last.at(-1)!.slot === start.slot - 1) last.push(start);
+    else runs.push([start]);
+  }
+  return runs;
+}
+
+/** A bit for every id that occurs in the prompt of a slot. */
+function seenBits(starts: readonly SlotStart[], words: number): Uint32Array {
+  const bits = new Uint32Array(starts.length * words);
+  starts.forEach(({ slot, promptTokens = [] }, b) => {
     for (let i = 0; i < promptTokens.length; i++) {
       const token = promptTokens[i]!;
       if (!(token >= 0 && token < 32 * words)) {
         throw new ShapeError({
-          where: `fillSlots.starts[${b}].promptTokens[${i}]`,
+          where: `startSlots.promptTokens[${i}] of slot ${slot}`,
           expected: `an id from 0 to ${32 * words - 1}`,
           found: `${token}`,
         });

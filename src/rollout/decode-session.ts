@@ -1,14 +1,15 @@
 /**
- * The buffers and recorded plans of decoding: a KV cache, the state of each sequence slot, and per temperature
- * one plan that moves every slot by one token. Replaying a plan creates nothing.
+ * The buffers and recorded plans of decoding: a KV cache, the state of each sequence slot, and for each set of
+ * sampling options one plan that moves every slot by one token. Replaying a plan creates nothing.
  *
- * Cache rows: first the prompts of a wave, packed; then `maxTokens` rows for each slot.
+ * Cache rows: first those of prompts, then `maxTokens` rows for each slot.
  */
 import type * as tf from '@tensorflow/tfjs';
 import type { Plan } from '../gpu/plan.ts';
 import type { Qwen2_5_VL } from '../model/qwen2_5_vl.ts';
 import { writeRows } from '../ops/cache.ts';
 import type { RotaryTable } from '../ops/rotary.ts';
+import type { SampleOptions } from '../ops/sample-options.ts';
 import { advance, sampleTokens } from '../ops/sample.ts';
 import { createSampleState, freeSampleState, type SampleState } from '../ops/sample-state.ts';
 
@@ -17,6 +18,8 @@ export interface SessionShape {
   maxTokens: number;
   /** Cache rows for prompts. */
   promptRows: number;
+  /** Keeps which tokens occurred, as a repetition penalty needs it. */
+  marksSeen: boolean;
 }
 
 export class DecodeSession {
@@ -26,7 +29,7 @@ export class DecodeSession {
   readonly #model: Qwen2_5_VL;
   readonly #keys: tf.Tensor[] = [];
   readonly #values: tf.Tensor[] = [];
-  readonly #plans = new Map<number, Plan>();
+  readonly #plans = new Map<string, Plan>();
 
   constructor(
     model: Qwen2_5_VL,
@@ -43,7 +46,13 @@ export class DecodeSession {
       this.#keys.push(model.gpu.persistent('kv-cache', [rows, kvHeads * headDim]));
       this.#values.push(model.gpu.persistent('kv-cache', [rows, kvHeads * headDim]));
     }
-    this.state = createSampleState({ slots: shape.slots, maxTokens: shape.maxTokens, endTokens, banned });
+    this.state = createSampleState({
+      slots: shape.slots,
+      maxTokens: shape.maxTokens,
+      endTokens,
+      banned,
+      ...(shape.marksSeen ? { seenVocabulary: model.head.shape[0] } : {}),
+    });
   }
 
   /** Whether plans recorded so far are still valid. */
@@ -64,18 +73,19 @@ export class DecodeSession {
     return cache;
   }
 
-  /** The plan of one decode step at this temperature. */
-  plan(temperature: number): Plan {
-    let plan = this.#plans.get(temperature);
+  /** The plan of one decode step with these options. */
+  plan(options: SampleOptions): Plan {
+    const key = JSON.stringify(options);
+    let plan = this.#plans.get(key);
     if (!plan) {
-      plan = this.#model.gpu.record(() => this.#step(temperature));
-      this.#plans.set(temperature, plan);
+      plan = this.#model.gpu.record(() => this.#step(options));
+      this.#plans.set(key, plan);
     }
     return plan;
   }
 
   /** One token for every active slot: embed, decode against the cache, sample, advance. */
-  #step(temperature: number): void {
+  #step(options: SampleOptions): void {
     const { state } = this;
     const hidden = this.#model.hiddenStates({
       source: { index_N: state.tokens_B },
@@ -84,8 +94,7 @@ export class DecodeSession {
       ranges: state.ranges_B4,
       cache: (layer, k, v) => this.store(layer, state.cacheRow_B, k, v),
     });
-    const normed = this.#model.finalNorm(hidden);
-    sampleTokens(normed, this.#model.head, state, { temperature });
+    sampleTokens(this.#model.finalNorm(hidden), this.#model.head, state, options);
     advance(state);
   }
 

@@ -1,17 +1,19 @@
 /**
  * Rollouts: samples responses with a KV cache over the policy's own weights and kernels. A prompt is computed
- * once, whatever the number of its responses, and each sampled token carries its log-probability.
+ * once, whatever the number of its responses, and each sampled token carries its log-probability. A slot whose
+ * response has ended takes the next one at once.
  */
 import * as tf from '@tensorflow/tfjs';
 import { packGroups, type PromptGroup } from '../model/packed-batch.ts';
 import { microBatches, passGroups } from '../model/micro-batches.ts';
 import { uploadBatch } from '../model/upload.ts';
-import { gatherRows } from '../ops/embedding.ts';
-import { advance, sampleTokens } from '../ops/sample.ts';
-import { fillSlots, type SlotStart } from '../ops/sample-state.ts';
+import type { SampleOptions } from '../ops/sample-options.ts';
+import { type SlotStart, startSlots, stopSlots } from '../ops/sample-state.ts';
 import type { Prompt } from '../processor/prompt.ts';
-import { DecodeSession } from './decode-session.ts';
+import { DecodeSession, type SessionShape } from './decode-session.ts';
 import type { Policy } from './policy.ts';
+import { type PlacedPrompt, type PlacedResponse, Schedule } from './schedule.ts';
+import { stoppedAt } from './stop-strings.ts';
 
 export interface RolloutRequest {
   prompt: Prompt;
@@ -19,10 +21,10 @@ export interface RolloutRequest {
   count: number;
 }
 
-export interface Sampling {
-  /** 0 is greedy. */
-  temperature: number;
+export interface Sampling extends SampleOptions {
   maxTokens: number;
+  /** A response ends with the token that completes one of these texts. */
+  stopStrings?: readonly string[];
   /** With the step, the request, the response and the position it keys the noise of each token. */
   seed: number;
   step: number;
@@ -48,16 +50,18 @@ export interface EngineOptions {
   stopAtEnd?: boolean;
 }
 
-/** One response of one request in a wave. */
-interface Slot {
-  request: number;
-  response: number;
+/** Which slots were active after some round of decoding; the GPU may still be on its way there. */
+interface Check {
+  round: number;
+  active: Promise<Int32Array>;
 }
 
 /** The tiles of the matrix kernels have eight rows. */
 const SLOT_MULTIPLE = 8;
 /** Prompt rows of the cache grow in steps of this, so that plans outlive small differences. */
 const PROMPT_ROW_MULTIPLE = 512;
+/** Passes whose prompts may lie in the cache ahead of their responses. */
+const PREFILL_PASSES_AHEAD = 2;
 
 export class RolloutEngine {
   readonly #policy: Policy;
@@ -78,18 +82,48 @@ export class RolloutEngine {
     sampling: Sampling,
     onRequest?: (request: number, responses: Response[]) => void,
   ): Promise<Response[][]> {
+    const { maxTokens, stopStrings = [], seed, step, ...options } = sampling;
     const results: Response[][] = requests.map(() => []);
-    const slots = requests.flatMap(({ count }, request) =>
-      Array.from({ length: count }, (_, response) => ({ request, response })),
+    const { gpu } = this.#policy.model;
+    const session = this.#sessionFor(requests, maxTokens, options);
+    const schedule = new Schedule(
+      requests.map(({ prompt, count }) => ({ rows: prompt.tokens.length, count })),
+      session.shape.slots,
+      session.shape.promptRows,
     );
-    for (let first = 0; first < slots.length; first += this.#options.maxSequences) {
-      const wave = slots.slice(first, first + this.#options.maxSequences);
-      const responses = await this.#wave(requests, wave, sampling);
-      wave.forEach(({ request, response }, i) => {
-        results[request]![response] = responses[i]!;
-        // Slots are in order: the last response of a request is the last to come.
-        if (response === requests[request]!.count - 1) onRequest?.(request, results[request]!);
-      });
+    const plan = session.plan(options);
+    // A CPU driver computes finished slots in vain, a GPU would wait for the answer: check at their own pace.
+    const stepsPerCheck = gpu.isSoftware ? 4 : 16;
+    const checksAhead = gpu.isSoftware ? 0 : 1;
+    const checks: Check[] = [];
+    /** The round in which each slot's response started: earlier checks tell of the one before. */
+    const startedIn = new Map<number, number>();
+    for (let round = 0; !schedule.isDone; round++) {
+      const { prompts, responses } = schedule.fill();
+      if (prompts.length > 0) this.#prefill(session, requests, prompts);
+      this.#start(session, requests, responses, { maxTokens, seed, step });
+      for (const { slot } of responses) startedIn.set(slot, round);
+      gpu.replay(plan, stepsPerCheck);
+      checks.push({ round, active: gpu.readInts(session.state.active_B) });
+      if (checks.length <= checksAhead) continue;
+      const check = checks.shift()!;
+      const active = await check.active;
+      const known = [...schedule.running.keys()].filter((slot) => startedIn.get(slot)! <= check.round);
+      const ended = known.filter((slot) => active[slot] === 0);
+      const going = stopStrings.length > 0 ? known.filter((slot) => active[slot] !== 0) : [];
+      if (ended.length + going.length === 0) continue;
+      const found = await this.#collect(session, [...ended, ...going], stopStrings);
+      stopSlots(
+        session.state,
+        going.filter((slot) => found.get(slot)!.end === 'stop'),
+      );
+      for (const [slot, response] of found) {
+        if (active[slot] !== 0 && response.end !== 'stop') continue;
+        const place = schedule.running.get(slot)!;
+        results[place.request]![place.response] = response;
+        const whole = schedule.end(slot);
+        if (whole !== undefined) onRequest?.(whole, results[whole]!);
+      }
     }
     return results;
   }
@@ -99,111 +133,117 @@ export class RolloutEngine {
     this.#session = undefined;
   }
 
-  async #wave(
+  /** A session that holds these requests; a new one when the last is too small. */
+  #sessionFor(
     requests: readonly RolloutRequest[],
-    wave: readonly Slot[],
-    sampling: Sampling,
-  ): Promise<Response[]> {
-    const { gpu } = this.#policy.model;
-    const used = [...new Set(wave.map(({ request }) => request))];
-    const prompts = used.map((request) => requests[request]!.prompt);
-    const session = this.#sessionFor(wave.length, prompts, sampling.maxTokens);
-    const { state } = session;
-    const ends = cumulative(prompts.map(({ tokens }) => tokens.length));
-    const promptOf = wave.map(({ request }) => used.indexOf(request));
-    const starts = wave.map(({ request, response }, slot): SlotStart => {
-      const p = promptOf[slot]!;
-      const { length } = prompts[p]!.tokens;
-      return {
-        promptId: request,
-        responseId: response,
-        promptRows: [ends[p]! - length, ends[p]!],
-        ownRow: session.ownRow(slot),
-        position: length + prompts[p]!.ropeDelta,
-        maxLength: sampling.maxTokens,
-      };
-    });
-    fillSlots(state, starts, sampling.seed, sampling.step);
-    this.#prefill(session, prompts, promptOf, sampling.temperature);
-
-    const plan = session.plan(sampling.temperature);
-    // A CPU driver computes finished slots in vain, a GPU would wait for the answer: check at their own pace.
-    const stepsPerCheck = gpu.isSoftware ? 4 : 16;
-    for (let done = 1; done < sampling.maxTokens; done += stepsPerCheck) {
-      if (done > 1 && !(await gpu.readInts(state.active_B)).some((active) => active === 1)) break;
-      gpu.replay(plan, Math.min(stepsPerCheck, sampling.maxTokens - done));
-    }
-    return this.#collect(session, wave.length);
-  }
-
-  /** A session that holds this wave; a new one when the last is too small. */
-  #sessionFor(slotCount: number, prompts: readonly Prompt[], maxTokens: number): DecodeSession {
+    maxTokens: number,
+    { repetitionPenalty = 1 }: SampleOptions,
+  ): DecodeSession {
     const { model, tokenizer } = this.#policy;
-    const promptRows = roundUp(
-      prompts.reduce((sum, { tokens }) => sum + tokens.length, 0),
-      PROMPT_ROW_MULTIPLE,
-    );
+    const prompts = requests.map(({ prompt }) => prompt);
     const lastPosition = Math.max(
+      0,
       ...prompts.map(({ tokens, ropeDelta }) => tokens.length + Math.max(0, ropeDelta)),
     );
     model.rotary.cover(lastPosition + maxTokens, 0);
+    const responses = requests.reduce((sum, { count }) => sum + count, 0);
+    const wanted: SessionShape = {
+      slots: roundUp(Math.max(1, Math.min(responses, this.#options.maxSequences)), SLOT_MULTIPLE),
+      maxTokens,
+      promptRows: roundUp(this.#promptRows(requests), PROMPT_ROW_MULTIPLE),
+      marksSeen: repetitionPenalty !== 1,
+    };
     const old = this.#session;
     const fits =
       old?.isCurrent &&
-      old.shape.slots >= slotCount &&
-      old.shape.slots < slotCount + SLOT_MULTIPLE &&
+      old.shape.slots === wanted.slots &&
       old.shape.maxTokens === maxTokens &&
-      old.shape.promptRows >= promptRows;
+      old.shape.promptRows >= wanted.promptRows &&
+      old.shape.marksSeen === wanted.marksSeen;
     if (fits) return old;
     old?.dispose();
-    const shape = {
-      slots: roundUp(slotCount, SLOT_MULTIPLE),
-      maxTokens,
-      promptRows: Math.max(promptRows, old?.shape.promptRows ?? 0),
-    };
+    const shape = { ...wanted, promptRows: Math.max(wanted.promptRows, old?.shape.promptRows ?? 0) };
     const endTokens = this.#options.stopAtEnd === false ? [] : tokenizer.eosIds;
     this.#session = new DecodeSession(model, shape, endTokens, tokenizer.placeholderIds);
     return this.#session;
   }
 
-  /** Computes the prompts into the cache and samples every slot's first token. */
-  #prefill(
-    session: DecodeSession,
-    prompts: readonly Prompt[],
-    promptOf: readonly number[],
-    temperature: number,
-  ): void {
-    const { model } = this.#policy;
-    const groups = prompts.map((prompt): PromptGroup => ({ prompt, responses: [] }));
-    tf.tidy(() => {
-      let firstRow = 0;
-      const lastHidden = microBatches(groups, this.#options.maxRows).map((pass) => {
-        const batch = packGroups(passGroups(groups, pass), model.architecture);
-        const rows = tf.tensor1d(
-          batch.source.map((_, i) => firstRow + i),
-          'int32',
-        );
-        firstRow += batch.source.length;
-        return tf.tidy(() => {
-          const hidden = model.hiddenStates({
-            ...uploadBatch(model, batch),
-            cache: (layer, k, v) => {
-              session.store(layer, rows, k, v);
-              return { k, v };
-            },
-          });
-          return gatherRows(hidden, { index_N: tf.tensor1d(batch.promptEnds, 'int32') });
-        });
-      });
-      // Unused slots take the first prompt's row; they are inactive.
-      const slotPrompt = Int32Array.from({ length: session.shape.slots }, (_, slot) => promptOf[slot] ?? 0);
-      const perSlot = gatherRows(tf.concat(lastHidden), { index_N: tf.tensor1d(slotPrompt, 'int32') });
-      sampleTokens(model.finalNorm(perSlot), model.head, session.state, { temperature });
-      advance(session.state);
-    });
+  /** Room for the prompts of as many responses as there are slots, and for some passes of the next ones. */
+  #promptRows(requests: readonly RolloutRequest[]): number {
+    const { maxSequences, maxRows } = this.#options;
+    const lengths = requests.map(({ prompt }) => prompt.tokens.length);
+    const all = lengths.reduce((sum, length) => sum + length, 0);
+    let inFlight = 0;
+    for (let first = 0; first < requests.length; first++) {
+      let [rows, slots] = [0, 0];
+      for (let r = first; r < requests.length && slots < maxSequences; r++) {
+        rows += lengths[r]!;
+        slots += requests[r]!.count;
+      }
+      inFlight = Math.max(inFlight, rows);
+    }
+    return Math.min(all, inFlight + PREFILL_PASSES_AHEAD * maxRows);
   }
 
-  async #collect({ state }: DecodeSession, count: number): Promise<Response[]> {
+  /** Computes prompts into the cache. */
+  #prefill(
+    session: DecodeSession,
+    requests: readonly RolloutRequest[],
+    placed: readonly PlacedPrompt[],
+  ): void {
+    const { model } = this.#policy;
+    const groups = placed.map(({ request }): PromptGroup => ({
+      prompt: requests[request]!.prompt,
+      responses: [],
+    }));
+    for (const pass of microBatches(groups, this.#options.maxRows)) {
+      const batch = packGroups(passGroups(groups, pass), model.architecture);
+      const rows = pass.flatMap(({ group }) => {
+        const { firstRow, request } = placed[group]!;
+        return Array.from(requests[request]!.prompt.tokens, (_, i) => firstRow + i);
+      });
+      tf.tidy(() => {
+        const rows_N = tf.tensor1d(rows, 'int32');
+        model.hiddenStates({
+          ...uploadBatch(model, batch),
+          cache: (layer, k, v) => {
+            session.store(layer, rows_N, k, v);
+            return { k, v };
+          },
+        });
+      });
+    }
+  }
+
+  #start(
+    session: DecodeSession,
+    requests: readonly RolloutRequest[],
+    placed: readonly PlacedResponse[],
+    { maxTokens, seed, step }: Pick<Sampling, 'maxTokens' | 'seed' | 'step'>,
+  ): void {
+    const starts = placed.map(({ slot, request, response, firstRow }): SlotStart => {
+      const { tokens, ropeDelta } = requests[request]!.prompt;
+      return {
+        slot,
+        promptId: request,
+        responseId: response,
+        input: tokens.at(-1)!,
+        promptRows: [firstRow, firstRow + tokens.length],
+        ownRow: session.ownRow(slot),
+        position: tokens.length + ropeDelta,
+        maxLength: maxTokens,
+        ...(session.shape.marksSeen ? { promptTokens: tokens } : {}),
+      };
+    });
+    startSlots(session.state, starts, seed, step);
+  }
+
+  /** What some slots have so far, cut where one of the texts stops it. */
+  async #collect(
+    { state }: DecodeSession,
+    slots: readonly number[],
+    stopStrings: readonly string[],
+  ): Promise<Map<number, Response>> {
     const { model, tokenizer } = this.#policy;
     const [lengths, tokens, logprobs, entropies] = await Promise.all([
       model.gpu.readInts(state.length_B),
@@ -211,24 +251,28 @@ export class RolloutEngine {
       model.gpu.read(state.logprobsOut_BT),
       model.gpu.read(state.entropiesOut_BT),
     ]);
-    return Array.from({ length: count }, (_, slot) => {
-      const start = slot * state.maxTokens;
-      const end = start + lengths[slot]!;
-      const own = tokens.slice(start, end);
-      return {
-        tokens: own,
-        logprobs: logprobs.slice(start, end),
-        entropies: entropies.slice(start, end),
-        text: tokenizer.decode([...own], { skipSpecialTokens: true }),
-        end: tokenizer.eosIds.includes(own.at(-1)!) ? 'stop' : 'length',
-      };
-    });
+    const decode = (ids: Int32Array) => tokenizer.decode([...ids], { skipSpecialTokens: true });
+    return new Map(
+      slots.map((slot) => {
+        const start = slot * state.maxTokens;
+        const sampled = tokens.slice(start, start + lengths[slot]!);
+        const stop = stoppedAt(sampled, stopStrings, decode);
+        const own = sampled.slice(0, stop);
+        const end = start + own.length;
+        const isStopped = stop !== undefined || tokenizer.eosIds.includes(own.at(-1)!);
+        return [
+          slot,
+          {
+            tokens: own,
+            logprobs: logprobs.slice(start, end),
+            entropies: entropies.slice(start, end),
+            text: decode(own),
+            end: isStopped ? 'stop' : 'length',
+          },
+        ];
+      }),
+    );
   }
-}
-
-function cumulative(lengths: readonly number[]): number[] {
-  let sum = 0;
-  return lengths.map((length) => (sum += length));
 }
 
 function roundUp(value: number, multiple: number): number {

@@ -57,10 +57,57 @@ describe('sampling', () => {
     expect(results[0]![0]![0]).not.toEqual(results[0]![0]![1]);
   });
 
+  it('does not depend on it under a penalty and truncation either', async () => {
+    const policy = await openPolicy('tied_4to1');
+    const prompts = await Promise.all(caseNames.map(casePrompt));
+    const requests = prompts.map((prompt) => ({ prompt, count: 2 }));
+    const options = { ...SAMPLED, repetitionPenalty: 1.3, topK: 20, topP: 0.9, minTokens: 4 };
+    const results = [];
+    for (const maxSequences of [64, 3]) {
+      const engine = new RolloutEngine(policy, { maxSequences, maxRows: 200 });
+      const groups = await engine.generate(requests, options);
+      results.push(groups.map((group) => group.map(({ tokens }) => [...tokens])));
+      engine.dispose();
+    }
+    expect(results[1]).toEqual(results[0]);
+    const lengths = results[0]!.flat().map((tokens) => tokens.length);
+    expect(Math.min(...lengths)).toBeGreaterThanOrEqual(4);
+  });
+
+  it('ends a response with the token that completes a stop string, whatever is in flight', async () => {
+    const policy = await openPolicy('tied_4to1');
+    const prompts = (await Promise.all(caseNames.map(casePrompt))).slice(0, 5);
+    const requests = prompts.map((prompt) => ({ prompt, count: 4 }));
+    const engine = new RolloutEngine(policy, { maxSequences: 64, maxRows: 200, stopAtEnd: false });
+    const whole = (await engine.generate(requests, SAMPLED)).flat();
+    const decode = (tokens: Int32Array) => policy.tokenizer.decode([...tokens], { skipSpecialTokens: true });
+    // Texts that some responses hold somewhere in their midst.
+    const stopStrings = [2, 7].map((response) => decode(whole[response]!.tokens.slice(4, 7)));
+    expect(stopStrings).not.toContain('');
+    const expected = whole.map(({ tokens, logprobs, end }) => {
+      const isStopped = (count: number) =>
+        stopStrings.some((stop) => decode(tokens.slice(0, count)).includes(stop));
+      const at = Array.from(tokens, (_, i) => i + 1).find(isStopped);
+      return [
+        Array.from(tokens.slice(0, at)),
+        Array.from(logprobs.slice(0, at)),
+        at === undefined ? end : 'stop',
+      ];
+    });
+    for (const maxSequences of [64, 3]) {
+      const stopping = new RolloutEngine(policy, { maxSequences, maxRows: 200, stopAtEnd: false });
+      const found = (await stopping.generate(requests, { ...SAMPLED, stopStrings })).flat();
+      expect(found.map(({ tokens, logprobs, end }) => [[...tokens], [...logprobs], end])).toEqual(expected);
+      stopping.dispose();
+    }
+    expect(expected.filter(([, , end]) => end === 'stop').length).toBeGreaterThanOrEqual(2);
+    engine.dispose();
+  });
+
   it('tells of each request as soon as its responses are there, while others are still to come', async () => {
     const policy = await openPolicy('tied_4to1');
     const prompts = (await Promise.all(caseNames.map(casePrompt))).slice(0, 4);
-    // Waves of four: the first request ends in the first wave, the last one in the third.
+    // Four slots for twelve responses: the first request ends long before the last one starts.
     const engine = new RolloutEngine(policy, { maxSequences: 4, maxRows: 200, stopAtEnd: false });
     const told: [request: number, tokens: number[][]][] = [];
     const soFar: number[] = [];
@@ -69,12 +116,12 @@ describe('sampling', () => {
       SAMPLED,
       (request, responses) => {
         told.push([request, responses.map(({ tokens }) => [...tokens])]);
-        // Reads of the later waves are still to be waited for.
+        // Reads of the later responses are still to be waited for.
         setImmediate(() => soFar.push(told.length));
       },
     );
     expect(told).toEqual(groups.map((group, g) => [g, group.map(({ tokens }) => [...tokens])]));
-    expect(soFar[0]).toBe(1);
+    expect(soFar[0]).toBeLessThan(prompts.length);
     engine.dispose();
   });
 

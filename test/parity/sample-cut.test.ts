@@ -5,7 +5,7 @@ import { chunkCount, launchCut } from '../../src/ops/sample-cut.ts';
 import { samplePlan, type SampleOptions } from '../../src/ops/sample-options.ts';
 import {
   createSampleState,
-  fillSlots,
+  startSlots,
   freeSampleState,
   type SampleState,
 } from '../../src/ops/sample-state.ts';
@@ -21,6 +21,8 @@ const NEGATIVE_NAN = 0xffc00000;
 const device = openGpu();
 
 const noState = {
+  slot: 0,
+  input: 0,
   promptId: 0,
   responseId: 0,
   promptRows: [0, 0],
@@ -153,7 +155,7 @@ it.each(golden.cases)(
       banned: inVocabulary(golden.banned),
       seenVocabulary: V,
     });
-    fillSlots(
+    startSlots(
       state,
       [{ ...noState, promptTokens: inVocabulary([...golden.prompt, ...golden.response]) }],
       1,

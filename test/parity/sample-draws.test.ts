@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { SampleOptions } from '../../src/ops/sample-options.ts';
-import { createSampleState, fillSlots, freeSampleState } from '../../src/ops/sample-state.ts';
+import { createSampleState, startSlots, freeSampleState } from '../../src/ops/sample-state.ts';
 import { advance, sampleTokens } from '../../src/ops/sample.ts';
 import { guarded, openGpu, randomValues } from './harness.ts';
 import { gumbel } from './reference/sample.ts';
@@ -37,9 +37,9 @@ it.each([
     const [h, weight] = [ones(use, B), fixedHead(use, logits)];
     for (let step = 0; step < rounds; step++) {
       const starts = Array.from({ length: B }, (_, slot) =>
-        start({ promptId: slot >> 2, responseId: slot & 3, maxLength: 1, promptTokens }),
+        start({ slot, promptId: slot >> 2, responseId: slot & 3, maxLength: 1, promptTokens }),
       );
-      fillSlots(state, starts, 7, step);
+      startSlots(state, starts, 7, step);
       sampleTokens(h, weight, state, { temperature: 1, ...options });
       for (const token of await use.readInts(state.sampled_B)) counts[token]! += 1;
     }
@@ -70,9 +70,9 @@ it('penalises what prompt and response hold, and holds back end tokens', async (
     const state = createSampleState({ slots: 4, maxTokens: T, endTokens, banned: [], seenVocabulary: V });
     await guarded(device.gpu, async (use) => {
       const [h, weight] = [ones(use, 4), fixedHead(use, logits)];
-      fillSlots(
+      startSlots(
         state,
-        prompts.map((promptTokens, promptId) => start({ promptId, promptTokens })),
+        prompts.map((promptTokens, promptId) => start({ slot: promptId, promptId, promptTokens })),
         3,
         4,
       );

@@ -2,7 +2,12 @@ import { expect, it } from 'vitest';
 import type { Weight } from '../../src/ops/linear.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
 import type { SampleOptions } from '../../src/ops/sample-options.ts';
-import { createSampleState, fillSlots, freeSampleState, type SlotStart } from '../../src/ops/sample-state.ts';
+import {
+  createSampleState,
+  startSlots,
+  freeSampleState,
+  type SlotStart,
+} from '../../src/ops/sample-state.ts';
 import { advance, sampleTokens } from '../../src/ops/sample.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { guarded, openGpu, randomValues } from './harness.ts';
@@ -29,7 +34,12 @@ async function respond(starts: readonly SlotStart[], hidden: readonly Float32Arr
     const tensor = use.input([V, D], randomValues(V * D, 'weight'));
     const weight: Weight = { tensor, format: 'f32', shape: [V, D] };
     const h = use.input([slots, D], Float32Array.from(hidden.flatMap((row) => [...row])));
-    fillSlots(state, starts, 11, 12);
+    startSlots(
+      state,
+      starts.map((one, slot) => ({ ...one, slot })),
+      11,
+      12,
+    );
     for (let i = 0; i < T; i++) {
       sampleTokens(h, weight, state, ALL);
       advance(state);
@@ -86,9 +96,9 @@ it('gives the log-probability and entropy of the full softmax, to the bit', asyn
       const { temperature } = options;
       // A penalty below 1 favours what occurred: the chosen token is one whose logit was changed.
       const promptTokens = options.repetitionPenalty! < 1 ? best : [1, 2, 3];
-      fillSlots(
+      startSlots(
         state,
-        best.map((_, responseId) => start({ responseId, promptTokens })),
+        best.map((_, slot) => start({ slot, responseId: slot, promptTokens })),
         1,
         1,
       );
@@ -113,12 +123,12 @@ it('records a step with all options', async () => {
     sampleTokens(h, { tensor, format: 'f32', shape: [V, 4] }, state, ALL);
     advance(state);
   };
-  const starts = Array.from({ length: B }, (_, responseId) => start({ responseId, maxLength: T }));
-  fillSlots(state, starts, 1, 2);
+  const starts = Array.from({ length: B }, (_, slot) => start({ slot, responseId: slot, maxLength: T }));
+  startSlots(state, starts, 1, 2);
   for (let i = 0; i < T; i++) step();
   const expected = await gpu.readInts(state.tokensOut_BT);
   const plan = gpu.record(step);
-  fillSlots(state, starts, 1, 2);
+  startSlots(state, starts, 1, 2);
   gpu.replay(plan, T);
   expect(await gpu.readInts(state.tokensOut_BT)).toEqual(expected);
   plan.dispose();
@@ -131,7 +141,7 @@ it('ends a slot that may choose nothing, and refuses what it cannot do', async (
   await guarded(device.gpu, async (use) => {
     const [h, weight] = [ones(use, 1), fixedHead(use, Float32Array.of(1, 2, 3))];
     for (const options of [{ minTokens: 1 }, { minTokens: 1, topK: 2, topP: 0.5, minP: 0.5 }]) {
-      fillSlots(state, [start({ maxLength: 4 })], 1, 1);
+      startSlots(state, [start({ maxLength: 4 })], 1, 1);
       sampleTokens(h, weight, state, { temperature: 0.5, ...options });
       expect([...(await use.readInts(state.sampled_B))]).toEqual([-1]);
     }
@@ -157,9 +167,9 @@ it('ends a slot that may choose nothing, and refuses what it cannot do', async (
   });
   freeSampleState(state);
   const seen = createSampleState({ slots: 1, maxTokens: 4, endTokens: [], banned: [], seenVocabulary: 100 });
-  expect(() => fillSlots(seen, [start({ maxLength: 4, promptTokens: [3, 128] })], 1, 1)).toThrow(
+  expect(() => startSlots(seen, [start({ maxLength: 4, promptTokens: [3, 128] })], 1, 1)).toThrow(
     /promptTokens\[1\]/,
   );
-  expect(() => fillSlots(seen, [start({ maxLength: 4, promptTokens: [-1] })], 1, 1)).toThrow(ShapeError);
+  expect(() => startSlots(seen, [start({ maxLength: 4, promptTokens: [-1] })], 1, 1)).toThrow(ShapeError);
   freeSampleState(seen);
 });

@@ -2,7 +2,12 @@ import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
 import type { Weight } from '../../src/ops/linear.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
-import { createSampleState, fillSlots, freeSampleState, type SlotStart } from '../../src/ops/sample-state.ts';
+import {
+  createSampleState,
+  startSlots,
+  freeSampleState,
+  type SlotStart,
+} from '../../src/ops/sample-state.ts';
 import { advance, sampleTokens } from '../../src/ops/sample.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { expectClose, guarded, openGpu, randomValues, type Guarded } from './harness.ts';
@@ -18,6 +23,8 @@ const device = openGpu();
 
 function start(slot: number, maxLength = 8): SlotStart {
   return {
+    slot,
+    input: 1,
     promptId: Math.floor(slot / 3),
     responseId: slot % 3,
     promptRows: [0, 5],
@@ -63,7 +70,7 @@ it.each([
         [1, 2, 0.7],
         [4_000_000_000, 3, 1.5],
       ] as const) {
-        fillSlots(
+        startSlots(
           state,
           Array.from({ length: B }, (_, slot) => start(slot)),
           seed,
@@ -97,7 +104,7 @@ it('draws noise word for word as the generator on the host', async () => {
     // With equal logits the choice is that of the noise alone.
     const weight = head(use, V, D, new Float32Array(V * D));
     const h = use.input([B, D], randomValues(B * D, 'hidden'));
-    fillSlots(
+    startSlots(
       state,
       Array.from({ length: B }, (_, slot) => start(slot)),
       123,
@@ -130,7 +137,7 @@ it('follows the softmax in the long run', async () => {
       Float32Array.from({ length: 4 * B }, (_, i) => (i % 4 === 0 ? 1 : 0)),
     );
     for (let step = 0; step < rounds; step++) {
-      fillSlots(
+      startSlots(
         state,
         Array.from({ length: B }, (_, slot) => start(slot, 1)),
         9,
@@ -157,7 +164,7 @@ it('takes the lowest of the most likely ids at temperature 0, with log-probabili
   await guarded(device.gpu, async (use) => {
     const weight = head(use, V, D, values);
     const h = use.input([2, D], Float32Array.of(1, 0, 0, 0, -1, 0, 0, 0));
-    fillSlots(state, [start(0), start(1)], 1, 1);
+    startSlots(state, [start(0), start(1)], 1, 1);
     sampleTokens(h, weight, state, { temperature: 0 });
     expect([...(await use.readInts(state.sampled_B))]).toEqual([90, 0]);
     const expected = [2 - Math.log(1196 + 4 * Math.exp(2)), -Math.log(1196 + 4 * Math.exp(-2))];
@@ -190,7 +197,7 @@ it('replays a recorded step: appends, moves on, and retires slots', async () => 
     sampleTokens(h, { tensor: weightTensor, format: 'f32', shape: [V, D] }, state, { temperature: 1 });
     advance(state);
   });
-  fillSlots(state, [start(0, T), start(1, T), start(2, 2)], 5, 6);
+  startSlots(state, [start(0, T), start(1, T), start(2, 2)], 5, 6);
   gpu.replay(plan, 2);
   gpu.replay(plan, T - 2);
   const [tokens, lengths] = [await gpu.readInts(state.tokensOut_BT), await gpu.readInts(state.length_B)];
@@ -231,7 +238,7 @@ it('ends a slot that has no token to take, and refuses impossible starts', async
   const state = createSampleState({ slots: 2, maxTokens: 4, endTokens: [], banned: [0, 1, 2] });
   const { gpu } = device;
   await guarded(gpu, async (use) => {
-    fillSlots(state, [start(0, 4), start(1, 4)], 1, 1);
+    startSlots(state, [start(0, 4), start(1, 4)], 1, 1);
     sampleTokens(use.input([2, 4], randomValues(8, 'h')), head(use, 3, 4, randomValues(12, 'w')), state, {
       temperature: 1,
     });
@@ -239,8 +246,8 @@ it('ends a slot that has no token to take, and refuses impossible starts', async
     expect([...(await use.readInts(state.sampled_B))]).toEqual([-1, -1]);
     expect([...(await use.read(state.sampledLogprob_B))]).toEqual([NaN, NaN]);
     expect([...(await use.readInts(state.active_B))]).toEqual([0, 0]);
-    expect(() => fillSlots(state, [start(0, 5)], 1, 1)).toThrow(/maxLength/);
-    expect(() => fillSlots(state, [start(0, 1), start(1, 1), start(2, 1)], 1, 1)).toThrow(ShapeError);
+    expect(() => startSlots(state, [start(0, 5)], 1, 1)).toThrow(/maxLength/);
+    expect(() => startSlots(state, [start(0, 1), start(1, 1), start(2, 1)], 1, 1)).toThrow(ShapeError);
   });
   freeSampleState(state);
 });

@@ -1,72 +1,105 @@
 import { describe, expect, it } from 'vitest';
-import type { OptimConfig } from '../../src/config/schema.ts';
-import { learningRate } from '../../src/optim/schedule.ts';
+import { type Placements, Schedule, type ScheduledRequest } from '../../src/rollout/schedule.ts';
+import { ShapeError } from '../../src/util/errors.ts';
+import { RandomStream } from '../../src/util/random.ts';
 
-const BASE: OptimConfig = {
-  lr: 0.8,
-  betas: [0.9, 0.999],
-  eps: 1e-8,
-  weight_decay: 0,
-  max_grad_norm: 1,
-  lr_scheduler_type: 'constant',
-  warmup_steps: 0,
-  min_lr_ratio: 0,
-};
+function requests(...sizes: [rows: number, count: number][]): ScheduledRequest[] {
+  return sizes.map(([rows, count]) => ({ rows, count }));
+}
 
-/** Learning rates of these updates, as fractions of the peak. */
-const course = (updates: readonly number[], changes: Partial<OptimConfig>, totalUpdates: number): number[] =>
-  updates.map((update) => learningRate({ ...BASE, ...changes }, update, totalUpdates) / BASE.lr);
+const started = ({ responses }: Placements) =>
+  responses.map(({ slot, request, response }) => [slot, request, response]);
+const computed = ({ prompts }: Placements) => prompts.map(({ request, firstRow }) => [request, firstRow]);
 
-const expectCourse = (found: readonly number[], expected: readonly number[]): void => {
-  expect(found).toHaveLength(expected.length);
-  // Fifteen digits: float64 arithmetic of a few operations.
-  found.forEach((value, i) => expect(value).toBeCloseTo(expected[i]!, 15));
-};
-
-describe('learningRate', () => {
-  it('stays at the peak without a warm-up', () => {
-    expectCourse(course([0, 1, 99, 1000], {}, 100), [1, 1, 1, 1]);
+describe('Schedule', () => {
+  it('gives a slot that becomes free to the next response at once', () => {
+    const schedule = new Schedule(requests([10, 3], [20, 2]), 2, 100);
+    const first = schedule.fill();
+    expect(started(first)).toEqual([
+      [0, 0, 0],
+      [1, 0, 1],
+    ]);
+    // The second prompt has room, and is computed with the first.
+    expect(computed(first)).toEqual([
+      [0, 0],
+      [1, 10],
+    ]);
+    expect(schedule.fill()).toEqual({ prompts: [], responses: [] });
+    expect(schedule.end(1)).toBeUndefined();
+    expect(started(schedule.fill())).toEqual([[1, 0, 2]]);
+    expect(schedule.end(1)).toBeUndefined();
+    expect(schedule.end(0)).toBe(0);
+    expect(started(schedule.fill())).toEqual([
+      [0, 1, 0],
+      [1, 1, 1],
+    ]);
+    schedule.end(0);
+    expect(schedule.isDone).toBe(false);
+    expect(schedule.end(1)).toBe(1);
+    expect(schedule.isDone).toBe(true);
   });
 
-  it('rises in equal steps, of which the first already trains, and holds the peak at its last', () => {
-    expectCourse(course([0, 1, 2, 3, 4], { warmup_steps: 4 }, 100), [0.25, 0.5, 0.75, 1, 1]);
+  it('lets a prompt wait until there is room, and takes the rows of those that are done', () => {
+    const schedule = new Schedule(requests([60, 1], [30, 1], [50, 1], [10, 1]), 4, 100);
+    expect(computed(schedule.fill())).toEqual([
+      [0, 0],
+      [1, 60],
+    ]);
+    // Rows 60 to 90 are in use: 50 fit before them only.
+    expect(schedule.end(0)).toBe(0);
+    expect(computed(schedule.fill())).toEqual([
+      [2, 0],
+      [3, 50],
+    ]);
+    expect(schedule.running.size).toBe(3);
   });
 
-  it('falls on a line from the end of the warm-up to 0 at the end of the run', () => {
-    const changes = { lr_scheduler_type: 'linear', warmup_steps: 2 } as const;
-    expectCourse(course([1, 2, 3, 6, 9, 10], changes, 10), [1, 1, 7 / 8, 1 / 2, 1 / 8, 0]);
+  it('skips requests for nothing, and is done when there are none', () => {
+    const schedule = new Schedule(requests([10, 0], [10, 1], [10, 0]), 1, 10);
+    expect(started(schedule.fill())).toEqual([[0, 1, 0]]);
+    expect(schedule.end(0)).toBe(1);
+    expect(schedule.isDone).toBe(true);
+    expect(new Schedule([], 1, 10).isDone).toBe(true);
   });
 
-  it('falls on half a cosine', () => {
-    const changes = { lr_scheduler_type: 'cosine', warmup_steps: 2 } as const;
-    const eighth = (1 + Math.SQRT1_2) / 2;
-    expectCourse(course([2, 4, 6, 8, 10], changes, 10), [1, eighth, 0.5, 1 - eighth, 0]);
+  it('refuses a prompt that can never fit', () => {
+    expect(() => new Schedule(requests([11, 1]), 1, 10)).toThrow(ShapeError);
   });
 
-  it.each(['linear', 'cosine'] as const)('%s: ends at the configured share of the peak', (type) => {
-    const changes = { lr_scheduler_type: type, min_lr_ratio: 0.2 };
-    expectCourse(course([0, 5, 10], changes, 10), [1, 0.6, 0.2]);
-  });
-
-  it('does not scale a constant rate by the share at the end', () => {
-    expectCourse(course([0, 10], { min_lr_ratio: 0.2 }, 10), [1, 1]);
-  });
-
-  it.each(['linear', 'cosine'] as const)('%s: stays at its end past the end of the run', (type) => {
-    const changes = { lr_scheduler_type: type, min_lr_ratio: 0.1 };
-    expectCourse(course([10, 11, 1e6], changes, 10), [0.1, 0.1, 0.1]);
-  });
-
-  it('never passes the peak when the warm-up is as long as the run or longer', () => {
-    for (const warmup_steps of [10, 25]) {
-      const rates = course(
-        Array.from({ length: 30 }, (_, update) => update),
-        { lr_scheduler_type: 'linear', warmup_steps },
-        10,
-      );
-      expect(Math.max(...rates)).toBe(1);
-      expect(Math.min(...rates)).toBeGreaterThanOrEqual(0);
-      expect(rates[9]).toBeCloseTo(10 / warmup_steps, 15);
+  it('ends every response once, in slots and rows of its own, whatever their order', () => {
+    const random = new RandomStream(5, 'schedule');
+    for (let round = 0; round < 50; round++) {
+      const asked = Array.from({ length: 12 }, () => ({
+        rows: 1 + random.integer(40),
+        count: random.integer(5),
+      }));
+      const schedule = new Schedule(asked, 1 + random.integer(6), 40 + random.integer(60));
+      const rows = new Map<number, readonly [number, number]>();
+      const done = new Set<number>();
+      const seen = new Set<string>();
+      while (!schedule.isDone) {
+        const placements = schedule.fill();
+        for (const { request, firstRow } of placements.prompts) {
+          const own = [firstRow, firstRow + asked[request]!.rows] as const;
+          for (const [start, end] of rows.values()) expect(own[1] <= start || own[0] >= end).toBe(true);
+          rows.set(request, own);
+        }
+        for (const { request, response, firstRow } of placements.responses) {
+          expect(rows.get(request)![0]).toBe(firstRow);
+          const key = `${request} ${response}`;
+          expect(seen.has(key)).toBe(false);
+          seen.add(key);
+        }
+        const slots = [...schedule.running.keys()];
+        expect(slots.length).toBeGreaterThan(0);
+        const request = schedule.end(slots[random.integer(slots.length)]!);
+        if (request !== undefined) {
+          rows.delete(request);
+          done.add(request);
+        }
+      }
+      expect(seen.size).toBe(asked.reduce((sum, { count }) => sum + count, 0));
+      expect(done.size).toBe(asked.filter(({ count }) => count > 0).length);
     }
   });
 });

@@ -1,7 +1,7 @@
 /** Two steps of one slot with a penalty, top-k and top-p. */
 import { philox } from '../../util/random.ts';
 import { advance, sampleTokens } from '../sample.ts';
-import { createSampleState, fillSlots, freeSampleState } from '../sample-state.ts';
+import { createSampleState, startSlots, freeSampleState } from '../sample-state.ts';
 import { hostTensor, upload, type Check, type HostTensor } from './case.ts';
 import { product } from './linear.ts';
 
@@ -11,6 +11,8 @@ const [D, V] = [4, 4099];
 const [PENALTY, TOP_K, TOP_P] = [0.25, 20, 0.5];
 const PROMPT_TOKENS = [0, 100, 4098];
 const START = {
+  slot: 0,
+  input: 0,
   promptId: 3,
   responseId: 1,
   promptRows: [0, 1],
@@ -32,7 +34,7 @@ export function launchSampleOptions(atEnd: (free: () => void) => void): Check[] 
 
   const state = createSampleState({ slots: 1, maxTokens: 2, endTokens: [], banned: [], seenVocabulary: V });
   atEnd(() => freeSampleState(state));
-  fillSlots(state, [{ ...START, promptTokens: PROMPT_TOKENS }], 1, 2);
+  startSlots(state, [{ ...START, promptTokens: PROMPT_TOKENS }], 1, 2);
   const weight = { tensor: upload(table), format: 'f32', shape: [V, D] } as const;
   for (let step = 0; step < 2; step++) {
     const options = { temperature: 1, repetitionPenalty: PENALTY, topK: TOP_K, topP: TOP_P };

@@ -1,6 +1,6 @@
 import { philox } from '../../util/random.ts';
 import { advance, sampleTokens } from '../sample.ts';
-import { createSampleState, fillSlots, freeSampleState } from '../sample-state.ts';
+import { createSampleState, startSlots, freeSampleState } from '../sample-state.ts';
 import { hostTensor, type KernelTest, upload } from './case.ts';
 import { product } from './linear.ts';
 import { launchSampleOptions } from './sample-options.ts';
@@ -10,8 +10,17 @@ const [SLOTS, D, V, T] = [3, 4, 519, 2];
 const TEMPERATURE = 0.7;
 const [SEED, STEP] = [4_000_000_000, 7];
 const STARTS = [
-  { promptId: 5, responseId: 0, promptRows: [0, 3], ownRow: 9, position: 3, maxLength: 2 },
-  { promptId: 5, responseId: 1, promptRows: [0, 3], ownRow: 11, position: 3, maxLength: 2 },
+  { slot: 0, input: 7, promptId: 5, responseId: 0, promptRows: [0, 3], ownRow: 9, position: 3, maxLength: 2 },
+  {
+    slot: 1,
+    input: 7,
+    promptId: 5,
+    responseId: 1,
+    promptRows: [0, 3],
+    ownRow: 11,
+    position: 3,
+    maxLength: 2,
+  },
 ] as const;
 
 /** Choices and counters are exact; log-probabilities are sums of 519 exponentials. */
@@ -44,7 +53,7 @@ export const sampleTest: KernelTest = {
 
     const state = createSampleState({ slots: SLOTS, maxTokens: T, endTokens: [second], banned });
     atEnd(() => freeSampleState(state));
-    fillSlots(state, STARTS, SEED, STEP);
+    startSlots(state, STARTS, SEED, STEP);
     const weight = { tensor: upload(table), format: 'f32', shape: [V, D] } as const;
     sampleTokens(upload(hidden), weight, state, { temperature: TEMPERATURE });
     advance(state);
@@ -77,9 +86,19 @@ function logSumExp(values: Float64Array): number {
 
 /** The token with the largest sum of x and Gumbel noise, `banned` aside. */
 function draw(x: Float64Array, slot: number, banned: number): number {
-  const { promptId, responseId } = STARTS[slot] ?? { promptId: 0, responseId: 0 };
+  const start = STARTS[slot];
+  // A slot that was never started has keys of zeros.
+  const [key, response]: [[number, number], [number, number]] = start
+    ? [
+        [SEED, STEP],
+        [start.promptId, start.responseId],
+      ]
+    : [
+        [0, 0],
+        [0, 0],
+      ];
   const scores = row(x, slot).map((value, v) => {
-    const word = philox([SEED, STEP], [promptId, responseId, 0, Math.floor(v / 4)])[v % 4]!;
+    const word = philox(key, [...response, 0, Math.floor(v / 4)])[v % 4]!;
     return v === banned ? -Infinity : value - Math.log(-Math.log1p(-(word + 0.5) / 2 ** 32));
   });
   return scores.indexOf(scores.reduce((a, b) => Math.max(a, b)));

@@ -6,6 +6,7 @@ import type { Guarded } from '../harness.ts';
 
 /** What matters to sampling. */
 interface Start {
+  slot?: number;
   promptId?: number;
   responseId?: number;
   maxLength?: number;
@@ -13,8 +14,15 @@ interface Start {
 }
 
 /** A slot with a cache of its own that nothing reads. */
-export function start({ promptId = 0, responseId = 0, maxLength = 8, promptTokens = [] }: Start): SlotStart {
-  return { promptId, responseId, promptRows: [0, 1], ownRow: 1, position: 1, maxLength, promptTokens };
+export function start({
+  slot = 0,
+  promptId = 0,
+  responseId = 0,
+  maxLength = 8,
+  promptTokens = [],
+}: Start): SlotStart {
+  const place = { slot, input: 0, promptRows: [0, 1], ownRow: 1, position: 1 } as const;
+  return { ...place, promptId, responseId, maxLength, promptTokens };
 }
 
 /** A head [V, 4] whose logits are the given ones for a hidden state (1, 0, 0, 0). */
