@@ -7,7 +7,7 @@ import { evaluate, type Scope } from './evaluate.ts';
 import { isCall, type Tree } from './expression.ts';
 import { parseNumeral } from './numeral.ts';
 
-/** Scale of the values at each point, from below 1 to some thousands, and which variables are negative there. */
+/** Scale of the values at each point, from below 1 to many thousands, and which variables are negative there. */
 const POINTS: readonly (readonly [num: bigint, den: bigint, signs: 'positive' | 'mixed' | 'negative'])[] = [
   [1n, 53n, 'positive'],
   [1n, 19n, 'positive'],
@@ -20,7 +20,7 @@ const POINTS: readonly (readonly [num: bigint, den: bigint, signs: 'positive' | 
   [1n, 23n, 'mixed'],
   [1n, 61n, 'negative'],
   [1n, 11n, 'negative'],
-  [70n, 3n, 'negative'],
+  [7000n, 3n, 'negative'],
 ];
 /** Agreement at so many points decides; fewer points in the common domain do not. */
 const ENOUGH = 3;
