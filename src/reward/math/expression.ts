@@ -6,7 +6,7 @@ import { nestingDepth, tokenize } from './nesting.ts';
 export type Tree = number | string | Numeral | Call;
 
 /** A number as written, such as 0.1(6) or 50e-2. */
-export interface Numeral {
+interface Numeral {
   num: string;
 }
 

@@ -128,7 +128,7 @@ function leftReals(value: Value): boolean {
 }
 
 /** Whether y is within the relative tolerance of the gold value x. */
-function isNear(x: Value, y: Value, tolerance: number): boolean {
+export function isNear(x: Value, y: Value, tolerance: number): boolean {
   if ('num' in x && 'num' in y) return within(y, x, tolerance);
   const [gold, found] = [asApproximate(x), asApproximate(y)];
   if (!gold || !found) return false;

@@ -63,7 +63,8 @@ function readRelation(text: string): Value | undefined {
   if (separators.length === 0) return undefined;
   if (separators.length > MAX_SIGNS + 3) return { kind: 'text', text };
   // "= 5" and "\approx 5" only lead to a value.
-  if (parts[0] === '') return separators.length === 1 ? readValue(parts[1] ?? '') : { kind: 'text', text };
+  if (parts[0] === '' && separators.length === 1 && /=|approx/.test(separators[0]!))
+    return readValue(parts[1] ?? '');
   if (parts.includes('')) return { kind: 'text', text };
   return { kind: 'relation', text, sides: parts, operators: separators };
 }

@@ -6,7 +6,7 @@ import { sameValue } from './formula.ts';
 /** A number, or ±Infinity. */
 export type End = Numeric | number;
 
-export interface Interval {
+interface Interval {
   from: End;
   to: End;
   /** Whether the ends belong to it; never for infinite ones. */
@@ -78,7 +78,7 @@ export function sameRealSet(a: RealSet, b: RealSet): boolean {
 }
 
 /** Negative, 0 or positive, as a is below, at or above b. */
-export function compareEnds(a: End, b: End): number {
+function compareEnds(a: End, b: End): number {
   if (typeof a === 'number') return a === b ? 0 : a;
   if (typeof b === 'number') return -b;
   if (sameValue(a, b)) return 0;

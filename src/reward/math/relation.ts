@@ -1,8 +1,7 @@
 /** Equations and inequalities: the same when one is a multiple of the other, whichever way round they stand. */
-import { constantValue, sample } from './formula.ts';
+import { constantValue, isNear, sample, sameValue } from './formula.ts';
 import type { Tree } from './expression.ts';
 import { multiply, type Value as Numeric } from './arithmetic.ts';
-import { sameValue } from './formula.ts';
 import { readFormula } from './read.ts';
 import { isSolution } from './substitution.ts';
 import type { Value } from './value.ts';
@@ -15,6 +14,8 @@ const NAME =
 const OPERATION = /\\(?:frac|sqrt|cdot|times|int|sum|prod|binom|pm|infty|pi)(?![a-z])/;
 const DERIVATIVE = /^\\frac\{ ?(?:d|\\partial) ?[a-zA-Z]? ?\}\{ ?(?:d|\\partial) ?[a-zA-Z] ?\}$/;
 const ENOUGH = 3;
+/** What "\\approx" may stand for, as a relative error. */
+const MAX_ROUNDING = 0.05;
 const REVERSED: Readonly<Record<string, string>> = {
   '<': '>',
   '>': '<',
@@ -38,6 +39,7 @@ export function readAssignment({ sides, operators }: Relation): Assignment | und
   if (!isName(name) || rest.length === 0) return undefined;
   if (operators[0] === '\\in' && operators.length === 1) return { name, value: rest[0]! };
   if (operators.some((operator) => operator !== '=' && operator !== '\\approx')) return undefined;
+  if (!isConsistent(rest, operators.slice(1))) return undefined;
   const firstApproximation = operators.indexOf('\\approx');
   if (firstApproximation <= 0) return { name, value: rest.at(-1)! };
   return { name, value: sides[firstApproximation]!, approximation: rest.at(-1)! };
@@ -62,14 +64,27 @@ export function statedValues({ sides, operators }: Relation): string[] {
   if (operators.some((operator) => operator !== '=' && operator !== '\\approx')) return [];
   const end = operators.indexOf('\\approx');
   const exact = end === -1 ? sides : sides.slice(0, end + 1);
-  const stated = [exact.at(-1)!, ...(end === -1 ? [] : sides.slice(-1))];
-  const values = (exact.length > 2 ? exact.slice(1) : exact).map((side) => {
-    const tree = readFormula(side)?.readings[0]?.tree;
-    return tree === undefined ? undefined : constantValue(tree);
+  const isNumber = (side: string): boolean => constantOf(side) !== undefined;
+  // Only the first side of a longer chain may be a formula.
+  if (!sides.slice(exact.length > 2 ? 1 : 0).every(isNumber) || !isConsistent(sides, operators)) return [];
+  return [exact.at(-1)!, ...(end === -1 ? [] : sides.slice(-1))];
+}
+
+/** Whether neighbouring numbers of a chain are equal, or near each other where it says so. */
+function isConsistent(sides: readonly string[], operators: readonly string[]): boolean {
+  const values = sides.map(constantOf);
+  return operators.every((operator, i) => {
+    const [a, b] = [values[i], values[i + 1]];
+    if (a === undefined || b === undefined) return true;
+    return operator === '\\approx' ? isNear(a, b, MAX_ROUNDING) : sameValue(a, b);
   });
-  const [first] = values;
-  if (first === undefined) return [];
-  return values.every((value) => value !== undefined && sameValue(first, value)) ? stated : [];
+}
+
+function constantOf(side: string): Numeric | undefined {
+  const [reading] = readFormula(side)?.readings ?? [];
+  if (reading === undefined) return undefined;
+  const isPercent = reading.unit?.dimension === 'percent^1';
+  return constantValue(isPercent ? { operator: 'Divide', operands: [reading.tree, 100] } : reading.tree);
 }
 
 /** Whether two relations hold for the same values of their variables, as far as multiples can tell. */

@@ -135,7 +135,7 @@ function startsUnit(token: string, before: string, rest: string): boolean {
 }
 
 /** Reads words, powers and fraction bars: "cm^{2}", "square cm", "m/s", "red balls". */
-export function readUnit(text: string): Unit {
+function readUnit(text: string): Unit {
   const dimensions = new Map<string, number>();
   const words: string[] = [];
   let scale: Rational = whole(1);
