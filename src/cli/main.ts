@@ -19,7 +19,7 @@ import { reportError } from './report-error.ts';
 
 const HELP_COLUMNS = 110;
 /** Arguments that may have several values; yargs makes a list of any other that comes twice. */
-const LISTS = new Set(['_', 'overrides', 'image']);
+const LISTS = new Set(['_', 'overrides', 'image', 'stop']);
 
 function version(): string {
   const file = new URL('../../package.json', import.meta.url);

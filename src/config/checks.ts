@@ -31,6 +31,12 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
   if (rollout?.engine === 'generate' && rollout.replay_file !== null) {
     report('rollout.replay_file', 'is read only by rollout.engine=replay; set that, or leave this key out');
   }
+  if (data && rollout && rollout.min_tokens > data.max_response_length) {
+    report(
+      'rollout.min_tokens',
+      `expected at most data.max_response_length (${data.max_response_length}), found ${rollout.min_tokens}`,
+    );
+  }
   if (reward && reward.accuracy_weight + reward.format_weight === 0) {
     report(
       'reward.accuracy_weight',

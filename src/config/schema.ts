@@ -80,6 +80,23 @@ const rollout = z
     replay_file: text().nullable().default(null).describe('JSONL of given responses for engine "replay".'),
     n: z.int().min(2).default(5).describe('Responses per prompt: the size of a group.'),
     temperature: z.number().positive().default(1).describe('Sampling temperature in training.'),
+    top_k: z.int().min(-1).default(-1).describe('Sample among the k most likely tokens; -1: all.'),
+    top_p: fraction()
+      .default(1)
+      .describe('Sample among the most likely tokens that hold this share; 1: all.'),
+    min_p: fraction()
+      .default(0)
+      .describe('Sample among tokens at least this times as likely as the most likely one; 0: all.'),
+    repetition_penalty: z
+      .number()
+      .positive()
+      .default(1)
+      .describe('Lowers the logits of tokens that occurred in prompt or response, as Hugging Face; 1: not.'),
+    min_tokens: z.int().min(0).default(0).describe('No end token before so many tokens.'),
+    stop_strings: z
+      .array(text())
+      .default([])
+      .describe('A response ends with the token that completes one of these texts.'),
     max_sequences: count().default(128).describe('Responses generated at once; bounds memory only.'),
     val_temperature: z
       .number()

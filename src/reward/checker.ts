@@ -132,6 +132,7 @@ class Thread {
 
   run(task: Task): void {
     this.#task = task;
+    this.#worker.ref();
     this.#worker.postMessage(task.check);
     this.#watch(this.#timeoutMs);
   }
@@ -148,6 +149,8 @@ class Thread {
       if ('goldProblem' in message) task?.reject(new DataError(message.goldProblem));
       else task?.resolve(message);
     }
+    // A thread that has nothing to do does not keep the program from ending.
+    this.#worker.unref();
     this.#events.free();
   }
 

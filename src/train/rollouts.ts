@@ -4,6 +4,7 @@ import type { Episode, EpisodeReward } from '../grpo/episode.ts';
 import type { Response } from '../rollout/rollout.ts';
 import type { Prompt } from '../processor/prompt.ts';
 import type { Run } from './run.ts';
+import { samplingOf } from './sampling.ts';
 
 export interface EpisodeSource {
   /**
@@ -31,12 +32,7 @@ export class SampledEpisodes implements EpisodeSource {
       batch.map(async (row) => ({ prompt: await prompts.of(row), count: config.rollout.n })),
     );
     const groups: Episode[][] = [];
-    const sampling = {
-      temperature: config.rollout.temperature,
-      maxTokens: config.data.max_response_length,
-      seed: config.trainer.seed,
-      step,
-    };
+    const sampling = samplingOf(config, config.rollout.temperature, step);
     await rollouts.generate(requests, sampling, (g, responses) => {
       const group = responses.map((response, r) => episodeOf(batch[g]!, requests[g]!.prompt, response, g, r));
       groups[g] = group;

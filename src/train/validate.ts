@@ -5,6 +5,7 @@ import { StepRewards } from './rewards.ts';
 import { episodeOf, rolloutRow } from './rollouts.ts';
 import type { Metrics } from './run-folder.ts';
 import type { Run } from './run.ts';
+import { samplingOf } from './sampling.ts';
 
 /** Rows whose prompts and responses are in flight at once. */
 const ROWS_AT_ONCE = 512;
@@ -20,12 +21,7 @@ export async function validate(run: Run, step: number): Promise<Metrics> {
     const requests = await Promise.all(
       rows.map(async (row) => ({ prompt: await prompts.of(row), count: 1 })),
     );
-    const sampling = {
-      temperature: config.rollout.val_temperature,
-      maxTokens: config.data.max_response_length,
-      seed: config.trainer.seed,
-      step,
-    };
+    const sampling = samplingOf(config, config.rollout.val_temperature, step);
     await rollouts.generate(requests, sampling, (i, [response]) => {
       const episode = episodeOf(rows[i]!, requests[i]!.prompt, response!, first + i, 0);
       episodes[first + i] = episode;
