@@ -102,7 +102,7 @@ export class Judge implements Assessor {
       'judge/failed_attempts': failedAttempts,
       'judge/prompt_tokens': promptTokens,
       'judge/completion_tokens': completionTokens,
-      'judge/seconds': secondsTotal,
+      'timing_s/judge': secondsTotal,
     };
   }
 

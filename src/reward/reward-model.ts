@@ -22,7 +22,7 @@ export class RewardModel implements Assessor {
   readonly counters: Record<string, number> = {
     'reward_model/calls': 0,
     'reward_model/failures': 0,
-    'reward_model/seconds': 0,
+    'timing_s/reward_model': 0,
   };
   readonly #config: ModelConfig;
   readonly #model: OnnxModel;
@@ -89,7 +89,7 @@ export class RewardModel implements Assessor {
     const results = keys.map((texts) => assessments.get(keyOf(texts))!);
     this.counters['reward_model/calls']! += requests.length;
     this.counters['reward_model/failures']! += results.filter(({ score }) => score === null).length;
-    this.counters['reward_model/seconds']! += (performance.now() - start) / 1000;
+    this.counters['timing_s/reward_model']! += (performance.now() - start) / 1000;
     return results;
   }
 

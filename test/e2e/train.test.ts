@@ -12,6 +12,7 @@ import { wethink, writeRows } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const MINI = fileURLToPath(new URL('../../checkpoints/mini', import.meta.url));
+const REWARD_MODEL = fileURLToPath(new URL('../../checkpoints/reward-mini', import.meta.url));
 const ADAPTER = process.env['WETHINK_ADAPTER'] ?? 'embedded';
 /** What differs between two runs of the same course. */
 const TIMES = /^(timing_s|perf)\//;
@@ -29,6 +30,7 @@ beforeAll(async () => {
       max_response_length: 12,
     },
     rollout: { n: 4 },
+    reward: { model: { path: REWARD_MODEL } },
     algorithm: { kl_coef: 0.02, mini_batch_prompts: 2, num_iterations: 2 },
     optim: { lr: 3e-4, warmup_steps: 4, lr_scheduler_type: 'cosine' },
     trainer: {

@@ -66,7 +66,7 @@ it('gets a tier for every sample, and from the cache the second time', async () 
   });
   expect(first.counters['judge/prompt_tokens']).toBeGreaterThan(100 * SAMPLES);
   expect(first.counters['judge/completion_tokens']).toBeGreaterThan(5 * SAMPLES);
-  expect(first.counters['judge/seconds']).toBeGreaterThan(0.01 * SAMPLES);
+  expect(first.counters['timing_s/judge']).toBeGreaterThan(0.01 * SAMPLES);
 
   const second = await open();
   expect(await second.assess(requests())).toEqual(assessments);
@@ -84,7 +84,7 @@ it('takes calls at once', async () => {
   const seconds = (performance.now() - start) / 1000;
   expect(judge.counters['judge/failures']).toBe(0);
   // Four at once: the calls together take nearly four times as long as the clock.
-  expect(judge.counters['judge/seconds']).toBeGreaterThan(1.5 * seconds);
+  expect(judge.counters['timing_s/judge']).toBeGreaterThan(1.5 * seconds);
 });
 
 it('lets control tokens of its own template do nothing', async () => {

@@ -89,7 +89,7 @@ describe('what cannot be assessed is null, never 0', () => {
     expect(assessments.map(({ score }) => score === null)).toEqual([false, true, false]);
     expect(assessments[1]!.note).toMatch(/not finite/);
     expect(model.counters).toMatchObject({ 'reward_model/calls': 3, 'reward_model/failures': 1 });
-    expect(model.counters['reward_model/seconds']).toBeGreaterThan(0);
+    expect(model.counters['timing_s/reward_model']).toBeGreaterThan(0);
   });
 
   it('a batch in which ONNX Runtime fails', async () => {
