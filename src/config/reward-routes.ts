@@ -1,7 +1,7 @@
 /** Which verifier or model a value of a row's `reward` or `category` stands for, before the user adds to it. */
 
 /** The rule verifiers that a row can be sent to. */
-export const VERIFIER_NAMES = [
+const VERIFIER_NAMES = [
   'number',
   'count',
   'relaxed',

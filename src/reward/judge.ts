@@ -85,15 +85,8 @@ export class Judge implements Assessor {
    * be read); judge/failures of the assessments ended without a score.
    */
   get counters(): Readonly<Record<string, number>> {
-    const {
-      calls,
-      attempts,
-      retries,
-      failedAttempts,
-      promptTokens,
-      completionTokens,
-      secondsTotal,
-    } = this.#parts.client.counters;
+    const { calls, attempts, retries, failedAttempts, promptTokens, completionTokens, secondsTotal } =
+      this.#parts.client.counters;
     return {
       ...Object.fromEntries(Object.entries(this.#counts).map(([name, count]) => [`judge/${name}`, count])),
       'judge/calls': calls,

@@ -9,7 +9,6 @@ import { equal } from './rational.ts';
 import { withoutLead } from './text.ts';
 import { badGold, RIGHT, type Verifier, wrong } from './verdict.ts';
 
-
 const LEADING =
   /^(?:the )?(?:correct )?(?:final )?(?:answer|option|choice)?(?: is)?:? ?(?:option |choice )?(?:\(([A-Z]|[IV]{1,4}|\d{1,2})\)|\[([A-Z]|\d{1,2})\]|([A-Z]|[IV]{1,4}|\d{1,2})(?![\p{L}\p{N}'’]|[.,]\d))[.):,;、]? ?/iu;
 /** Letters without options to confirm them. */
