@@ -85,6 +85,7 @@ function accuracyLines(metrics: readonly StepMetrics[]): string[] {
   const names = new Set(metrics.flatMap(({ values }) => [...values.keys()]));
   return [...names]
     .filter((name) => name.startsWith(prefix))
+    .sort()
     .map((name) => {
       const points = metricPoints(metrics, name);
       const ends = [points.slice(0, WINDOW), points.slice(-WINDOW)].map((part) => meanOf(part).toFixed(3));

@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { mixedRows } from '../../scripts/mixed-rewards.ts';
 import { type Finished, makeWorld, removeWorld, row, wethink, writeRows } from './world.ts';
 
 const MINI = fileURLToPath(new URL('../../checkpoints/mini/', import.meta.url));
@@ -70,6 +71,9 @@ const once = (url: string) => [
   'reward.judge.cache_file=null',
 ];
 
+// It takes two to three seconds, half of them to start; backtracking would take forever.
+const LIMIT_MS = 20_000;
+
 const RESPONSE = '<think>a</think><answer>something like five</answer>';
 
 describe('wethink reward', () => {
@@ -104,6 +108,27 @@ describe('wethink reward', () => {
         note: 'several different numbers',
       },
     ]);
+  });
+
+  it('scores rows of every kind as they are meant, hostile ones among them, in little time', async () => {
+    const mixed = mixedRows(2000, 7);
+    const hostile = ['9'.repeat(1_000_000), '9^9^9^9', '{'.repeat(2000), '\\frac{'.repeat(300), '9!'.repeat(900)];
+    const rowsOfHostile = hostile.flatMap((answer) =>
+      (['math', 'number', 'list', 'box'] as const).map((reward) => ({
+        problem: 'How much?',
+        answer: '[1, 2, 3, 4]',
+        ...(reward === 'number' ? { answer: '8' } : {}),
+        reward,
+        response: `<think></think><answer>${answer}</answer>`,
+        right: false,
+      })),
+    );
+    const given = [...mixed, ...rowsOfHostile];
+    const start = performance.now();
+    const results = await rewarded(given);
+    expect(performance.now() - start).toBeLessThan(LIMIT_MS);
+    const wrong = given.filter(({ right }, i) => (results[i]!.parts['accuracy']! > 0.9) !== right);
+    expect(wrong).toEqual([]);
   });
 
   it('refuses values of reward that it does not know, with their numbers of rows, before it scores any', async () => {

@@ -27,10 +27,10 @@ beforeAll(async () => {
       train_files: 'digits/rl.jsonl',
       val_files: 'digits/heldout.jsonl',
       rollout_batch_size: 4,
-      max_response_length: 12,
+      max_response_length: 14,
     },
     rollout: { n: 4 },
-    reward: { model: { path: REWARD_MODEL } },
+    reward: { model: { path: REWARD_MODEL, threshold: 0.5 } },
     algorithm: { kl_coef: 0.02, mini_batch_prompts: 2, num_iterations: 2 },
     optim: { lr: 3e-4, warmup_steps: 4, lr_scheduler_type: 'cosine' },
     trainer: {
