@@ -20,6 +20,16 @@ import { cosineTerm, overlongTerm, repetitionTerm } from './shaping.ts';
 
 /** A longer "answer" is no answer; the limit also bounds what the verifiers have to read. */
 export const MAX_ANSWER_CHARS = 2000;
+/** Of answers that may well be long: texts, lists of things or boxes, and what models assess. */
+const MAX_LONG_ANSWER_CHARS = 20_000;
+const LONG_METHODS: readonly Method[] = [
+  'text',
+  'list',
+  'ordered_list',
+  'detection',
+  'reward_model',
+  'judge',
+];
 
 interface Accuracy {
   score: number | null;
@@ -107,9 +117,9 @@ export class HybridReward {
     );
   }
 
-  /** @throws ServiceError as `score` does, however few assessments there were */
+  /** To be called when samples have been scored. @throws ServiceError when every assessment so far failed */
   checkFailures(): void {
-    this.#failures.check();
+    this.#failures.finish();
   }
 
   async close(): Promise<void> {
@@ -120,8 +130,9 @@ export class HybridReward {
     const results = new Map<Read, Accuracy>();
     const answered = reads.filter((read) => {
       const { length } = read.extraction.text;
-      if (length > 0 && length <= MAX_ANSWER_CHARS) return true;
-      const note = length === 0 ? 'no answer' : `answer of more than ${MAX_ANSWER_CHARS} characters`;
+      const limit = LONG_METHODS.includes(read.method) ? MAX_LONG_ANSWER_CHARS : MAX_ANSWER_CHARS;
+      if (length > 0 && length <= limit) return true;
+      const note = length === 0 ? 'no answer' : `answer of more than ${limit} characters`;
       results.set(read, { score: 0, note });
       return false;
     });

@@ -12,14 +12,19 @@ describe('FailureWatch', () => {
     const watch = new FailureWatch(0.1);
     watch.add([...good(36), ...failed(4)]);
     expect(() => watch.add(failed(1))).toThrow(ServiceError);
-    expect(() => watch.check()).toThrow(/latest 41[^]*5 failed; the last one: 503 number 1/);
+    expect(() => watch.finish()).toThrow(/latest 41[^]*5 failed; the last one: 503 number 1/);
   });
 
-  it('waits for enough assessments, unless it is asked', () => {
-    const watch = new FailureWatch(0.1);
-    watch.add(failed(39));
-    expect(() => watch.check()).toThrow(/39 failed/);
-    expect(() => watch.add(good(1))).toThrow(/39 failed/);
+  it('takes no share of a few, and stops when every one of five failed, or of any number at the end', () => {
+    const few = new FailureWatch(0.1);
+    few.add([...good(1), ...failed(38)]);
+    expect(() => few.finish()).not.toThrow();
+    expect(() => few.add(good(1))).toThrow(/38 failed/);
+    const none = new FailureWatch(0.1);
+    none.add(failed(4));
+    expect(() => none.finish()).toThrow(/4 failed/);
+    expect(() => none.add(failed(1))).toThrow(/5 failed/);
+    expect(() => new FailureWatch(0.1).finish()).not.toThrow();
   });
 
   it('notices an outage after a long good time, and forgets one that is over', () => {
@@ -28,17 +33,17 @@ describe('FailureWatch', () => {
     watch.add(failed(100));
     expect(() => watch.add(failed(1))).toThrow(/101 failed/);
     watch.add(good(200));
-    expect(() => watch.check()).not.toThrow();
+    expect(() => watch.finish()).not.toThrow();
   });
 
-  it('allows every failure at a share of 1, and none at 0', () => {
+  it('allows every failure at a share of 1, and none of many at 0', () => {
     const all = new FailureWatch(1);
+    all.add(failed(10));
     all.add(failed(100));
-    expect(() => all.check()).not.toThrow();
+    expect(() => all.finish()).not.toThrow();
     const none = new FailureWatch(0);
-    none.add(good(10));
-    expect(() => none.check()).not.toThrow();
-    none.add(failed(1));
-    expect(() => none.check()).toThrow(/1 failed/);
+    none.add(good(40));
+    expect(() => none.finish()).not.toThrow();
+    expect(() => none.add(failed(1))).toThrow(/1 failed/);
   });
 });

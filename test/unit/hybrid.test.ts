@@ -108,6 +108,13 @@ describe('HybridReward', () => {
       reward: 0,
       note: expect.stringContaining('2000 characters') as string,
     });
+    // A text may be long.
+    const text = 'red ball '.repeat(1000);
+    const hybrid = await open();
+    expect((await score(hybrid, `<answer>${text}</answer>`, { answer: text })).parts['accuracy']).toBe(1);
+    expect((await score(hybrid, `<answer>${text.repeat(3)}</answer>`, { answer: text })).note).toMatch(
+      /20000/,
+    );
   });
 
   it('throws for a gold answer that its verifier cannot read, instead of giving 0', async () => {
@@ -222,10 +229,13 @@ describe('hostile responses', () => {
       '9!',
       '[0,1],',
       '{"bbox_2d":[0,0,1,1],"label":"a"},',
-    ].map((part): [string, string] => [
-      `an answer of ${part}`,
-      `<answer>${part.repeat(Math.floor(MAX_ANSWER_CHARS / part.length))}</answer>`,
-    ]),
+    ].flatMap((part) =>
+      // As long as is read at all: of most answers, and of those that may be long.
+      [MAX_ANSWER_CHARS, 10 * MAX_ANSWER_CHARS].map((length): [string, string] => [
+        `${length} characters of ${part}`,
+        `<answer>${part.repeat(Math.floor(length / part.length))}</answer>`,
+      ]),
+    ),
   ])('%s cost little', async (_, response) => {
     const rows: Partial<RewardRow>[] = [
       { answer: '8' },
