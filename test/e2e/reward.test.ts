@@ -112,7 +112,13 @@ describe('wethink reward', () => {
 
   it('scores rows of every kind as they are meant, hostile ones among them, in little time', async () => {
     const mixed = mixedRows(2000, 7);
-    const hostile = ['9'.repeat(1_000_000), '9^9^9^9', '{'.repeat(2000), '\\frac{'.repeat(300), '9!'.repeat(900)];
+    const hostile = [
+      '9'.repeat(1_000_000),
+      '9^9^9^9',
+      '{'.repeat(2000),
+      '\\frac{'.repeat(300),
+      '9!'.repeat(900),
+    ];
     const rowsOfHostile = hostile.flatMap((answer) =>
       (['math', 'number', 'list', 'box'] as const).map((reward) => ({
         problem: 'How much?',
@@ -127,7 +133,7 @@ describe('wethink reward', () => {
     const start = performance.now();
     const results = await rewarded(given);
     expect(performance.now() - start).toBeLessThan(LIMIT_MS);
-    const wrong = given.filter(({ right }, i) => (results[i]!.parts['accuracy']! > 0.9) !== right);
+    const wrong = given.filter(({ right }, i) => results[i]!.parts['accuracy']! > 0.9 !== right);
     expect(wrong).toEqual([]);
   });
 
