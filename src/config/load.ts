@@ -5,7 +5,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { parseDocument } from 'yaml';
-import { ConfigError } from '../util/errors.ts';
+import { ConfigError, messageOf } from '../util/errors.ts';
 import { crossFieldProblems, type Problem } from './checks.ts';
 import { isObject, knownKeys } from './known-keys.ts';
 import { describeIssues, unknownKey } from './problems.ts';
@@ -28,7 +28,7 @@ export async function loadConfig(file: string, overrides: readonly string[] = []
       {
         where: file,
         expected: 'a readable YAML file',
-        found: cause instanceof Error ? cause.message : String(cause),
+        found: messageOf(cause),
         fix: 'check the path; it counts from the current folder',
       },
       { cause },
@@ -78,7 +78,7 @@ function parseYaml(source: string, file: string): Raw {
   try {
     value = document.toJS() ?? {};
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = messageOf(cause);
     throw new ConfigError({ where: file, expected: 'YAML whose aliases can be resolved', found }, { cause });
   }
   if (!isObject(value)) {

@@ -1,4 +1,5 @@
 /** One attempt of a chat completion: a POST that ends in a reply or in a ChatError, within its time. */
+import { messageOf } from '../util/errors.ts';
 import {
   ChatError,
   endpointWords,
@@ -159,6 +160,6 @@ function tokenCount(value: unknown): number {
 function connectionTrouble(error: unknown): string {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
   const code = field(cause, 'code');
-  const words = cause instanceof Error ? cause.message : String(cause);
+  const words = messageOf(cause);
   return typeof code === 'string' && !words.includes(code) ? shorten(`${words} (${code})`) : shorten(words);
 }

@@ -1,7 +1,7 @@
 /** JSON Lines: one JSON value a line, split at "\n" and nowhere else, in bounded memory. */
 import { isUtf8 } from 'node:buffer';
 import { createReadStream } from 'node:fs';
-import { DataError } from '../util/errors.ts';
+import { DataError, messageOf } from '../util/errors.ts';
 
 const NEWLINE = 0x0a;
 const BYTE_ORDER_MARK = '\uFEFF';
@@ -51,7 +51,7 @@ function parseLine(bytes: Buffer, path: string, line: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const excerpt = text.length > MAX_EXCERPT_CHARS ? `${text.slice(0, MAX_EXCERPT_CHARS)}…` : text;
     throw new DataError(
       {
@@ -83,7 +83,7 @@ async function* lines(path: string): AsyncGenerator<Buffer> {
       if (length > MAX_LINE_BYTES) throw new Error(`a line of more than ${MAX_LINE_BYTES} bytes`);
     }
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = messageOf(cause);
     throw new DataError(
       {
         where: path,

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
-import { ConfigError } from '../util/errors.ts';
+import { ConfigError, messageOf } from '../util/errors.ts';
 import { ensureWritableFolder } from './atomic.ts';
 
 /** Tells our files from other databases; kept in the file's header. */
@@ -73,7 +73,7 @@ function guard<T>(path: string, action: () => T): T {
   try {
     return action();
   } catch (cause) {
-    throw cacheError(path, cause instanceof Error ? cause.message : String(cause), cause);
+    throw cacheError(path, messageOf(cause), cause);
   }
 }
 

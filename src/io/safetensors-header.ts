@@ -4,7 +4,7 @@
  * decides where bytes are read.
  * @see https://github.com/huggingface/safetensors#format
  */
-import { CheckpointError } from '../util/errors.ts';
+import { CheckpointError, messageOf } from '../util/errors.ts';
 
 /** Bytes per element of the dtypes that are read and written here. */
 export const DTYPE_BYTES = {
@@ -76,7 +76,7 @@ function parseJson(json: Uint8Array, file: string): Record<string, unknown> {
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(json));
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = messageOf(cause);
     throw new CheckpointError({ where, expected: 'JSON in UTF-8', found, fix: FIX }, { cause });
   }
   if (!isObject(value))

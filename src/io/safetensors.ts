@@ -1,6 +1,6 @@
 /** Reads single tensors out of safetensors files by their position, and writes such files whole or not at all. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { CheckpointError, ShapeError } from '../util/errors.ts';
+import { CheckpointError, ShapeError, messageOf } from '../util/errors.ts';
 import { writeFileAtomic } from './atomic.ts';
 import { bf16ToF32, f16ToF32 } from './float16.ts';
 import {
@@ -38,7 +38,7 @@ export class SafetensorsFile {
     try {
       file = await open(path, 'r');
     } catch (cause) {
-      const found = cause instanceof Error ? cause.message : String(cause);
+      const found = messageOf(cause);
       throw new CheckpointError({ where: path, expected: 'a readable safetensors file', found }, { cause });
     }
     try {

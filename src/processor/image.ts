@@ -7,7 +7,7 @@
 import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
-import { DataError } from '../util/errors.ts';
+import { DataError, messageOf } from '../util/errors.ts';
 import type { Pixels } from './resize.ts';
 
 /** A decoded picture, u8 [height, width, 3], and where it comes from, for messages. */
@@ -73,7 +73,7 @@ async function readSource(source: string, place: string): Promise<Uint8Array> {
       {
         where: place,
         expected: 'a readable picture file',
-        found: missing ? 'no such file' : error instanceof Error ? error.message : 'an error',
+        found: missing ? 'no such file' : messageOf(error),
         fix: 'check the path in the row and data.image_dir',
       },
       { cause: error },

@@ -2,7 +2,7 @@
 
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { CheckpointError } from '../util/errors.ts';
+import { CheckpointError, messageOf } from '../util/errors.ts';
 
 /**
  * Returns the text of `modelDir/name`, or null if there is no such file.
@@ -20,7 +20,7 @@ export async function readModelText(modelDir: string, name: string): Promise<str
       {
         where: path,
         expected: 'a readable file',
-        found: error instanceof Error ? error.message : 'an error',
+        found: messageOf(error),
       },
       { cause: error },
     );
@@ -43,7 +43,7 @@ export async function readModelJson(modelDir: string, name: string): Promise<Jso
       {
         where,
         expected: 'valid JSON',
-        found: error instanceof Error ? error.message : 'an error',
+        found: messageOf(error),
         fix: 'copy the file again: it may be truncated',
       },
       { cause: error },

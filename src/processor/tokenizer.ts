@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { PreTrainedTokenizer } from '@huggingface/transformers';
 import { z } from 'zod';
-import { CheckpointError } from '../util/errors.ts';
+import { CheckpointError, messageOf } from '../util/errors.ts';
 import { loadChatTemplate, refuseVideo } from './chat.ts';
 import type { ChatMessage } from './chat.ts';
 import { readModelJson, requireModelJson } from './model-file.ts';
@@ -131,7 +131,7 @@ function openLibrary(json: JsonObject, config: JsonObject, modelDir: string): Pr
       {
         where: join(modelDir, 'tokenizer.json'),
         expected: 'a tokenizer of the Qwen2 kind',
-        found: error instanceof Error ? error.message : 'an error',
+        found: messageOf(error),
       },
       { cause: error },
     );

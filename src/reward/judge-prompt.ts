@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { ConfigError } from '../util/errors.ts';
+import { ConfigError, messageOf } from '../util/errors.ts';
 import type { AssessmentRequest } from './assessor.ts';
 
 /** A longer text is quoted without its middle. */
@@ -61,7 +61,7 @@ export async function readTemplate(file: string | null): Promise<string> {
   try {
     template = await readFile(file, 'utf8');
   } catch (cause) {
-    const found = cause instanceof Error ? cause.message : String(cause);
+    const found = messageOf(cause);
     throw new ConfigError({ where, expected, found, fix: 'check the path' }, { cause });
   }
   const names = [...template.matchAll(PLACEHOLDER)].flatMap(([, , name]) =>

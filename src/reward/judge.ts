@@ -4,7 +4,7 @@ import type { RewardConfig } from '../config/schema.ts';
 import { ChatClient } from '../io/chat-client.ts';
 import { ChatError } from '../io/chat-error.ts';
 import { cacheKey, defaultCacheFile, ResultCache } from '../io/result-cache.ts';
-import { ConfigError } from '../util/errors.ts';
+import { ConfigError, messageOf } from '../util/errors.ts';
 import { log } from '../util/log.ts';
 import type { Assessment, AssessmentRequest, Assessor } from './assessor.ts';
 import { JudgeImages } from './judge-images.ts';
@@ -199,8 +199,4 @@ export class Judge implements Assessor {
 
 function toAssessment({ score, reason }: JudgeVerdict): Assessment {
   return reason === '' ? { score } : { score, note: reason };
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

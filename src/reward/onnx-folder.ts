@@ -3,7 +3,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { z } from 'zod';
 import type { RewardConfig } from '../config/schema.ts';
-import { CheckpointError } from '../util/errors.ts';
+import { CheckpointError, messageOf } from '../util/errors.ts';
 
 type Dtype = RewardConfig['model']['dtype'];
 
@@ -101,8 +101,4 @@ export function wrongFile(folder: string, name: string, found: string, cause?: u
     },
     { cause },
   );
-}
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -2,8 +2,8 @@
 import { join } from 'node:path';
 import type { PreTrainedModel, PreTrainedTokenizer, Tensor } from '@huggingface/transformers';
 import type { RewardConfig } from '../config/schema.ts';
-import { CheckpointError, GpuError } from '../util/errors.ts';
-import { messageOf, readOnnxFolder, wrongFile } from './onnx-folder.ts';
+import { CheckpointError, GpuError, messageOf } from '../util/errors.ts';
+import { readOnnxFolder, wrongFile } from './onnx-folder.ts';
 
 export type OnnxOptions = Pick<RewardConfig['model'], 'task' | 'device' | 'dtype'>;
 

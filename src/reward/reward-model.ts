@@ -1,6 +1,6 @@
 /** A reward model in ONNX: how much an answer means the same as the gold answer, from 0 to 1. */
 import type { RewardConfig } from '../config/schema.ts';
-import { CheckpointError, ConfigError } from '../util/errors.ts';
+import { CheckpointError, ConfigError, messageOf } from '../util/errors.ts';
 import type { Assessment, AssessmentRequest, Assessor } from './assessor.ts';
 import { type ModelText, OnnxModel } from './onnx-model.ts';
 
@@ -97,7 +97,7 @@ export class RewardModel implements Assessor {
     try {
       return await (this.#config.task === 'classification' ? this.#classify(batch) : this.#compare(batch));
     } catch (error) {
-      const note = `the reward model failed: ${error instanceof Error ? error.message : String(error)}`;
+      const note = `the reward model failed: ${messageOf(error)}`;
       return batch.map(() => ({ score: null, note }));
     }
   }
@@ -216,7 +216,7 @@ function unfitModel(folder: string, cause: unknown): CheckpointError {
     {
       where: `reward.model.path, ${folder}`,
       expected: 'a model that reads a text',
-      found: cause instanceof Error ? cause.message : String(cause),
+      found: messageOf(cause),
       fix: 'try reward.model.text_pair=null, or export the model again',
     },
     { cause },

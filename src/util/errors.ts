@@ -51,6 +51,11 @@ export class ShapeError extends WethinkError {
   readonly exitCode = 1;
 }
 
+/** What an exception of any kind says. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 function formatDetail({ where, expected, found, fix }: ErrorDetail): string {
   const lines = [where, `  expected: ${expected}`, `  found:    ${found}`];
   if (fix) lines.push(`  fix:      ${fix}`);
