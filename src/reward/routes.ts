@@ -13,6 +13,7 @@ import { looksLikeMath } from './math/shape.ts';
 import type { RewardRow } from './sample.ts';
 import { chosenLetter } from './verify/choice.ts';
 import { readOptions } from './verify/options.ts';
+import { stripMarkup } from './verify/plain-text.ts';
 import { readQuantity } from './verify/quantity.ts';
 import { readYesNo } from './verify/yes-no.ts';
 
@@ -51,9 +52,12 @@ export function isAssessor(method: Method): method is AssessorName {
   return (ASSESSOR_NAMES as readonly string[]).includes(method);
 }
 
+/** "B", "(B)", "A, C", "A and C" */
+const LETTERS = /^\(?[A-J]\)?(?: ?(?:,|;|&|and) ?\(?[A-J]\)?){0,9}[).]?$/;
+
 function verifierByShape({ answer, problem }: RewardRow): VerifierName {
   const options = readOptions(problem);
-  if (/^\s*\(?[A-J][).]?\s*$/.test(answer)) return 'choice';
+  if (LETTERS.test(stripMarkup(answer))) return 'choice';
   // A gold answer that is the text of an option; the letter is then right as well.
   if (options.size > 0 && options.has(chosenLetter(answer, options) ?? '')) return 'choice';
   if (/^\W*(?:yes|no|true|false)\W*$/i.test(answer) && readYesNo(answer) !== undefined) return 'yes_no';
