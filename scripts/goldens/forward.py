@@ -6,7 +6,7 @@ from cases import Case
 from double import double_arithmetic
 from models import TEXT_TOKENS
 
-GREEDY_TOKENS = 32
+GREEDY_TOKENS = 64
 # A greedy choice nearer than this to the runner-up could flip on the last bits of float32.
 MIN_GREEDY_MARGIN = 1e-3
 
