@@ -30,10 +30,13 @@ export class Plan {
 
   /** Encodes every command once, in order. */
   encode(pass: GPUComputePassEncoder): void {
+    let pipeline: GPUComputePipeline | undefined;
     for (const { kernel, bindGroup, grid } of this.#commands) {
-      pass.setPipeline(kernel.pipeline);
+      // A call into Dawn costs half a microsecond, and each argument a part of it.
+      if (kernel.pipeline !== pipeline) pass.setPipeline((pipeline = kernel.pipeline));
       pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
+      if (grid[1] === 1 && grid[2] === 1) pass.dispatchWorkgroups(grid[0]);
+      else pass.dispatchWorkgroups(grid[0], grid[1], grid[2]);
     }
   }
 

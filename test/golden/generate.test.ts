@@ -1,9 +1,10 @@
 /** Greedy generation against transformers: 64 tokens of every golden model and prompt, through the KV cache. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { FROZEN, Qwen2_5_VL } from '../../src/model/qwen2_5_vl.ts';
 import { scoreGroups } from '../../src/model/score.ts';
 import type { ProcessorConfig } from '../../src/processor/processor-config.ts';
 import { Tokenizer } from '../../src/processor/tokenizer.ts';
+import { DecodeSession } from '../../src/rollout/decode-session.ts';
 import { Policy } from '../../src/rollout/policy.ts';
 import { RolloutEngine, type Sampling } from '../../src/rollout/rollout.ts';
 import { openGpu } from '../parity/harness.ts';
@@ -125,6 +126,30 @@ describe('sampling', () => {
     expect(told).toEqual(groups.map((group, g) => [g, group.map(({ tokens }) => [...tokens])]));
     expect(soFar[0]).toBeLessThan(prompts.length);
     engine.dispose();
+  });
+
+  it('moves every slot by one token without creating anything', async () => {
+    const policy = await openPolicy('tied_4to1');
+    policy.model.rotary.cover(16, 0);
+    const shape = { slots: 8, maxTokens: 8, promptRows: 512, marksSeen: true };
+    const session = new DecodeSession(policy.model, shape, [], []);
+    const plan = session.plan({ temperature: 1, topK: 5, repetitionPenalty: 1.2 });
+    const { device } = opened.gpu;
+    const creators = [
+      'createBuffer',
+      'createBindGroup',
+      'createComputePipeline',
+      'createShaderModule',
+    ] as const;
+    const spies = creators.map((name) => vi.spyOn(device, name));
+    opened.gpu.replay(plan, 4);
+    for (const spy of spies) expect(spy).not.toHaveBeenCalled();
+    // The spies do see what is created.
+    session.state.tokens_B.add(1).dispose();
+    await opened.gpu.sync();
+    expect(spies[1]).toHaveBeenCalled();
+    vi.restoreAllMocks();
+    session.dispose();
   });
 
   it('gives each sampled token the log-probability that training computes for it, to the bit', async () => {
