@@ -95,12 +95,13 @@ export class HybridReward {
    */
   async score(samples: readonly Sample[]): Promise<Score[]> {
     const routes = new RouteProblems();
-    const reads = samples.map((sample): Read => ({
+    const methods = samples.map(({ row }) => routes.add(row, this.#config));
+    routes.throwIfAny();
+    const reads = samples.map((sample, i): Read => ({
       ...sample,
-      method: routes.add(sample.row, this.#config) ?? 'text',
+      method: methods[i]!,
       extraction: extractAnswer(sample.response),
     }));
-    routes.throwIfAny();
     const accuracies = await this.#accuracies(reads);
     const values = await this.#functionValues(reads, accuracies);
     return reads.map((read, i) => this.#sum(read, accuracies[i]!, values[i]!));
