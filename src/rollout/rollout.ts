@@ -48,7 +48,21 @@ export interface EngineOptions {
   maxRows: number;
   /** False ignores end tokens, so that every response has `maxTokens` tokens. */
   stopAtEnd?: boolean;
+  /** How the host looks for responses that have ended; never changes them. By the kind of adapter if left out. */
+  pace?: Pace;
 }
+
+export interface Pace {
+  /** Steps that are submitted together. */
+  stepsPerCheck: number;
+  /** Checks that are submitted before the first of them is waited for. */
+  checksAhead: number;
+}
+
+/** A GPU must not wait for the host to look. */
+const GPU_PACE: Pace = { stepsPerCheck: 16, checksAhead: 1 };
+/** A driver that computes on the CPU computes slots that have ended in vain. */
+const SOFTWARE_PACE: Pace = { stepsPerCheck: 4, checksAhead: 0 };
 
 /** Which slots were active after some round of decoding; the GPU may still be on its way there. */
 interface Check {
@@ -92,9 +106,7 @@ export class RolloutEngine {
       session.shape.promptRows,
     );
     const plan = session.plan(options);
-    // A CPU driver computes finished slots in vain, a GPU would wait for the answer: check at their own pace.
-    const stepsPerCheck = gpu.isSoftware ? 4 : 16;
-    const checksAhead = gpu.isSoftware ? 0 : 1;
+    const { stepsPerCheck, checksAhead } = this.#options.pace ?? (gpu.isSoftware ? SOFTWARE_PACE : GPU_PACE);
     const checks: Check[] = [];
     /** The round in which each slot's response started: earlier checks tell of the one before. */
     const startedIn = new Map<number, number>();

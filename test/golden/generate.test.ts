@@ -49,14 +49,22 @@ describe('sampling', () => {
     const prompts = await Promise.all(caseNames.map(casePrompt));
     const requests = prompts.map((prompt) => ({ prompt, count: 3 }));
     const results = [];
-    for (const maxSequences of [64, 4, 1]) {
-      const engine = new RolloutEngine(policy, { maxSequences, maxRows: 200, stopAtEnd: false });
+    // The last one looks as it does on a GPU, at checks that are out of date.
+    const ahead = { pace: { stepsPerCheck: 3, checksAhead: 2 } };
+    for (const options of [
+      { maxSequences: 64 },
+      { maxSequences: 4 },
+      { maxSequences: 1 },
+      { maxSequences: 5, ...ahead },
+    ]) {
+      const engine = new RolloutEngine(policy, { maxRows: 200, stopAtEnd: false, ...options });
       const groups = await engine.generate(requests, SAMPLED);
       results.push(groups.map((group) => group.map(({ tokens, logprobs }) => [[...tokens], [...logprobs]])));
       engine.dispose();
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
+    expect(results[3]).toEqual(results[0]);
     expect(results[0]![0]![0]).not.toEqual(results[0]![0]![1]);
   });
 
@@ -97,8 +105,9 @@ describe('sampling', () => {
         at === undefined ? end : 'stop',
       ];
     });
-    for (const maxSequences of [64, 3]) {
-      const stopping = new RolloutEngine(policy, { maxSequences, maxRows: 200, stopAtEnd: false });
+    const ahead = { pace: { stepsPerCheck: 2, checksAhead: 1 } };
+    for (const options of [{ maxSequences: 64 }, { maxSequences: 3 }, { maxSequences: 3, ...ahead }]) {
+      const stopping = new RolloutEngine(policy, { maxRows: 200, stopAtEnd: false, ...options });
       const found = (await stopping.generate(requests, { ...SAMPLED, stopStrings })).flat();
       expect(found.map(({ tokens, logprobs, end }) => [[...tokens], [...logprobs], end])).toEqual(expected);
       stopping.dispose();
