@@ -52,7 +52,7 @@ export interface EngineOptions {
   pace?: Pace;
 }
 
-export interface Pace {
+interface Pace {
   /** Steps that are submitted together. */
   stepsPerCheck: number;
   /** Checks that are submitted before the first of them is waited for. */
