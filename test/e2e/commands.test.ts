@@ -1,8 +1,7 @@
 /** The commands that need no training, as processes. */
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { makeWorld, removeWorld, row, wethink, writeRows } from './world.ts';
+import { makeWorld, readRows, removeWorld, row, wethink, writeRows } from './world.ts';
 
 let world: string;
 beforeAll(async () => {
@@ -18,12 +17,8 @@ async function run(...args: string[]): Promise<string> {
   return stdout;
 }
 
-async function rows<T>(name: string): Promise<T[]> {
-  const text = await readFile(join(world, name), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as T);
+function rows<T>(name: string): Promise<T[]> {
+  return readRows(join(world, name));
 }
 
 interface Score {

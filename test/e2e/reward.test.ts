@@ -1,12 +1,12 @@
 /** The hybrid reward as a command and in a run, with endpoints that fail on purpose. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { mixedRows } from '../../scripts/mixed-rewards.ts';
-import { type Finished, makeWorld, removeWorld, row, wethink, writeRows } from './world.ts';
+import { type Finished, makeWorld, readRows, removeWorld, row, wethink, writeRows } from './world.ts';
 
 const MINI = fileURLToPath(new URL('../../checkpoints/mini/', import.meta.url));
 
@@ -29,12 +29,8 @@ interface Result {
   note?: string;
 }
 
-async function rows<T>(name: string): Promise<T[]> {
-  const text = await readFile(join(world, name), 'utf8');
-  return text
-    .trimEnd()
-    .split('\n')
-    .map((line) => JSON.parse(line) as T);
+function rows<T>(name: string): Promise<T[]> {
+  return readRows(join(world, name));
 }
 
 function reward(...overrides: string[]): Promise<Finished> {

@@ -1,6 +1,6 @@
 /** What the end-to-end tests share: the command line as a process, and a temporary folder with a tiny model. */
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -73,6 +73,15 @@ export const CONFIG = {
 /** A WeThink row about the world's picture. */
 export function row(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return { problem: 'What is the sum?', answer: '5', image_path: 'images/a.png', ...changes };
+}
+
+/** The rows of a JSONL file. */
+export async function readRows<T>(file: string): Promise<T[]> {
+  const text = await readFile(file, 'utf8');
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as T);
 }
 
 export async function writeRows(file: string, rows: readonly unknown[]): Promise<void> {
