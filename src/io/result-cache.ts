@@ -3,8 +3,7 @@
  * processes may use one file at once, and a crash costs at most the last entries.
  */
 import { createHash } from 'node:crypto';
-import { homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { DatabaseSync, type StatementSync } from 'node:sqlite';
 import { ConfigError, messageOf } from '../util/errors.ts';
 import { ensureWritableFolder } from './atomic.ts';
@@ -86,11 +85,6 @@ function cacheError(path: string, found: string, cause: unknown): ConfigError {
 /** The hash of a value: SHA-256 of its JSON, in hexadecimal. */
 export function cacheKey(value: unknown): string {
   return createHash('sha256').update(JSON.stringify(value)).digest('hex');
-}
-
-/** Where a cache lies unless the user says otherwise. */
-export function defaultCacheFile(name: string): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'wethink-webgpu', name);
 }
 
 function setUp(database: DatabaseSync): void {

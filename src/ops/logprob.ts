@@ -74,7 +74,7 @@ export function forEachLogits(
 /** Launches the states of a slice's parts. `parts` is [N, partCount(V), 4]. */
 export function launchLogprobParts(
   logits: tf.TensorInfo,
-  slice: WeightSlice,
+  slice: Pick<WeightSlice, 'firstRow' | 'rows'>,
   target: tf.TensorInfo,
   parts: tf.TensorInfo,
   scale: number,

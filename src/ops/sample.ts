@@ -96,13 +96,7 @@ const launchCutParts: PartsLauncher = (hidden, weight, state, plan, out) => {
   const gpu = currentGpu();
   const tops = gpu.empty([state.slots, chunkCount(weight.shape[0])]);
   const held = holdLogits(hidden, weight).map((slice) => {
-    launchLogprobParts(
-      slice.logits,
-      { ...slice, operand: weight.tensor },
-      state.tokens_B,
-      out.parts,
-      plan.scale,
-    );
+    launchLogprobParts(slice.logits, slice, state.tokens_B, out.parts, plan.scale);
     const adjusted = gpu.empty(slice.logits.shape);
     launchAdjust(slice.logits, slice, { adjusted, tops }, state, plan);
     return { ...slice, adjusted };

@@ -5,7 +5,7 @@
  * @see WeThink (arXiv 2506.07905)
  */
 import type { RewardConfig } from '../config/schema.ts';
-import { ConfigError, DataError } from '../util/errors.ts';
+import { DataError } from '../util/errors.ts';
 import type { Assessor } from './assessor.ts';
 import { Checker } from './checker.ts';
 import { type Extraction, extractAnswer } from './extract.ts';
@@ -175,14 +175,6 @@ export class HybridReward {
 
   async #open(method: Assessor['name']): Promise<Assessor> {
     const { judge, model } = this.#config;
-    if ((method === 'judge' ? judge.base_url : model.path) === null) {
-      throw new ConfigError({
-        where: method === 'judge' ? 'reward.judge.base_url' : 'reward.model.path',
-        expected: 'an endpoint or a model, because the answers of some rows are to be assessed by one',
-        found: 'null',
-        fix: 'set reward.judge.base_url or reward.model.path, or map these rows to a rule (reward.verifier_by_reward)',
-      });
-    }
     let assessor: Assessor;
     if (method === 'judge') {
       const { Judge } = await import('./judge.ts');

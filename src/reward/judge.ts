@@ -3,7 +3,8 @@ import PQueue from 'p-queue';
 import type { RewardConfig } from '../config/schema.ts';
 import { ChatClient } from '../io/chat-client.ts';
 import { ChatError } from '../io/chat-error.ts';
-import { cacheKey, defaultCacheFile, ResultCache } from '../io/result-cache.ts';
+import { cacheKey, ResultCache } from '../io/result-cache.ts';
+import { cacheFolder } from '../util/cache-folder.ts';
 import { ConfigError, messageOf } from '../util/errors.ts';
 import { log } from '../util/log.ts';
 import type { Assessment, AssessmentRequest, Assessor } from './assessor.ts';
@@ -49,8 +50,12 @@ export class Judge implements Assessor {
   static async open(config: JudgeConfig): Promise<Judge> {
     const { base_url: baseUrl, cache_file: cacheFile } = config;
     if (baseUrl === null) {
-      const expected = 'the address of an OpenAI-compatible endpoint, such as http://localhost:8000/v1';
-      throw new ConfigError({ where: 'reward.judge.base_url', expected, found: 'null' });
+      throw new ConfigError({
+        where: 'reward.judge.base_url',
+        expected: 'the address of an OpenAI-compatible endpoint, because rows are to be assessed by a model',
+        found: 'null',
+        fix: 'set it, or reward.model.path, or map these rows to a rule (reward.verifier_by_reward)',
+      });
     }
     const taken = OWN_KEYS.find((key) => Object.hasOwn(config.extra_body, key));
     if (taken !== undefined) {
@@ -70,7 +75,7 @@ export class Judge implements Assessor {
       maxRetries: config.max_retries,
       responseFormat: config.response_format,
     });
-    const file = cacheFile === 'auto' ? defaultCacheFile('judge.sqlite') : cacheFile;
+    const file = cacheFile === 'auto' ? cacheFolder('judge.sqlite') : cacheFile;
     const cache = file === null ? null : await ResultCache.open(file);
     const tiers = [...new Set(config.tiers)].sort((a, b) => a - b);
     return new Judge({ config, baseUrl, template, tiers, client, cache });

@@ -47,8 +47,6 @@ export class RewardModel implements Assessor {
   static async open(config: ModelConfig): Promise<RewardModel> {
     if (config.path === null) throw problem('path', 'a Hugging Face folder with onnx/model.onnx', 'null');
     checkTemplates(config);
-    const [low, high] = config.similarity_range;
-    if (low >= high) throw problem('similarity_range', 'two numbers, the lower one first', `${low}, ${high}`);
     const model = await OnnxModel.open(config.path, config);
     const isPair = config.task === 'classification' && config.text_pair !== null;
     const [trial] = await model

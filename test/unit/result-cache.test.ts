@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { cacheKey, defaultCacheFile, ResultCache } from '../../src/io/result-cache.ts';
+import { cacheKey, ResultCache } from '../../src/io/result-cache.ts';
+import { cacheFolder } from '../../src/util/cache-folder.ts';
 import { ConfigError } from '../../src/util/errors.ts';
 
 let folder: string;
@@ -102,8 +103,8 @@ it('makes keys that depend on the whole value', () => {
 it("lies in the user's cache folder", () => {
   const before = process.env['XDG_CACHE_HOME'];
   process.env['XDG_CACHE_HOME'] = '/somewhere';
-  expect(defaultCacheFile('judge.sqlite')).toBe('/somewhere/wethink-webgpu/judge.sqlite');
+  expect(cacheFolder('judge.sqlite')).toBe('/somewhere/wethink-webgpu/judge.sqlite');
   delete process.env['XDG_CACHE_HOME'];
-  expect(defaultCacheFile('judge.sqlite')).toMatch(/\.cache\/wethink-webgpu\/judge\.sqlite$/);
+  expect(cacheFolder('judge.sqlite')).toMatch(/\.cache\/wethink-webgpu\/judge\.sqlite$/);
   if (before !== undefined) process.env['XDG_CACHE_HOME'] = before;
 });

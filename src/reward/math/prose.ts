@@ -18,19 +18,6 @@ const DOUBT =
   /(?<![a-zA-Z])(?:not?|nor|or|but|never|maybe|perhaps|possibly|wrong|less|more|least|most|than|between|half|twice|page|step|base|per|if)(?![a-zA-Z])|n't/i;
 const MAX_LEADS = 6;
 
-const NUMBERS: readonly string[] = (
-  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen ' +
-  'seventeen eighteen nineteen twenty'
-).split(' ');
-
-/** "Fifteen" or "seven ways" with digits. */
-export function digitsForWord(text: string): string {
-  return text.replace(/^[a-z]{3,9}(?= |$)/i, (word) => {
-    const index = NUMBERS.indexOf(word.toLowerCase());
-    return index === -1 ? word : String(index);
-  });
-}
-
 /** The text without the words that only lead to it; unchanged when several statements could be meant. */
 export function stripProse(text: string): string {
   // "x is 3" is "x = 3", and no lead of its own.

@@ -6,12 +6,11 @@ import { TooMuchWork, withBudget } from '../math/budget.ts';
 import { clean } from '../math/clean.ts';
 import { sameAnswer, type Rules } from '../math/compare.ts';
 import { alignParameters } from '../math/parameter.ts';
-import { digitsForWord, stripProse } from '../math/prose.ts';
+import { stripProse } from '../math/prose.ts';
 import { readValue } from '../math/read.ts';
 import type { Value } from '../math/value.ts';
 import { sameWords } from '../math/words.ts';
-import { differenceOf } from './compare-quantities.ts';
-import { readQuantity } from './quantity.ts';
+import { digitsForWords } from './number-words.ts';
 import { badGold, type CheckContext, RIGHT, type Verdict, type Verifier, wrong } from './verdict.ts';
 
 /** Longer answers are no mathematics; the verifier's work grows with the length. */
@@ -44,22 +43,12 @@ function judge(extracted: string, gold: string, context: CheckContext): Verdict 
     wantsPercent: /percent|%/i.test(context.problem),
     problem: context.problem,
   };
-  const aligned = alignParameters(digitsForWord(goldText), digitsForWord(answerText));
+  const aligned = alignParameters(digitsForWords(goldText), digitsForWords(answerText));
   const [golds, answers] = aligned.map(readings) as [Value[], Value[]];
   if (golds.some((g) => answers.some((answer) => sameAnswer(g, answer, rules)))) return RIGHT;
-  if (inWords(extracted, gold, context)) return RIGHT;
   const isUnreadable =
     answers.every(({ kind }) => kind === 'text') && golds.every(({ kind }) => kind !== 'text');
   return isUnreadable ? wrong('not readable as mathematics') : wrong();
-}
-
-/** Whether the answer states the gold number in words: "one half", "twenty-one". */
-function inWords(extracted: string, gold: string, { tolerance }: CheckContext): boolean {
-  if (/\d/.test(extracted)) return false;
-  const right = readQuantity(gold);
-  const found = readQuantity(extracted);
-  if (typeof right === 'string' || typeof found === 'string') return false;
-  return right.bare && found.bare && differenceOf(found, right, tolerance, false) === undefined;
 }
 
 /** With commas as thousands marks first, then as separators: 100,200 may be either. */
