@@ -6,6 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
 import { activationTest } from './self-test/activation.ts';
 import { attentionTest } from './self-test/attention.ts';
+import { benchTest } from './self-test/bench.ts';
 import { cacheTest } from './self-test/cache.ts';
 import type { Check, KernelTest } from './self-test/case.ts';
 import { embeddingTest } from './self-test/embedding.ts';
@@ -32,6 +33,7 @@ export const KERNEL_TESTS: readonly KernelTest[] = [
   grpoTest,
   reduceTest,
   optimTest,
+  benchTest,
 ];
 
 export interface SelfTestResult {
