@@ -1,23 +1,22 @@
-// OF_UP = false: dx[i] = dy[i] * up[i] * s * (1 + gate[i] * (1 - s)), the gradient of gate, s = 1 / (1 + exp(-gate[i]))
-// OF_UP = true:  dx[i] = dy[i] * gate[i] * s, the gradient of up
+// The gradient of swiglu_fwd, with gate = x[n, f], up = x[n, F + f], s = 1 / (1 + exp(-gate)):
+//   dx[n, f]     = dy[n, f] * up * s * (1 + gate * (1 - s))
+//   dx[n, F + f] = dy[n, f] * gate * s
 //
-// gate_NF, up_NF  f32 read        [N, F], together `count` values; up is unused with OF_UP
-// dy_NF           f32 read        [N, F]
-// dx_NF           f32 read_write  [N, F]
-// grid            gridFor(ceil(count / 4), 64)
-// A thread takes four values a stride of all threads apart. Deterministic. Tolerance 1e-6.
-override OF_UP: bool = false;
-
+// x_N2F   f32 read        [N, 2 F]: gates, then ups
+// dy_NF   f32 read        [N, F], `count` values
+// dx_N2F  f32 read_write  [N, 2 F]
+// grid    gridFor(ceil(count / 4), 64)
+// A thread takes four values of dy a stride of all threads apart. Deterministic. Tolerance 1e-6.
 struct Params {
   count: u32,
   threads: u32, // ceil(count / 4)
+  columns: u32, // F
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> gate_NF: array<f32>;
-@group(0) @binding(2) var<storage, read> up_NF: array<f32>;
-@group(0) @binding(3) var<storage, read> dy_NF: array<f32>;
-@group(0) @binding(4) var<storage, read_write> dx_NF: array<f32>;
+@group(0) @binding(1) var<storage, read> x_N2F: array<f32>;
+@group(0) @binding(2) var<storage, read> dy_NF: array<f32>;
+@group(0) @binding(3) var<storage, read_write> dx_N2F: array<f32>;
 
 @compute @workgroup_size(64)
 fn swiglu_bwd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
@@ -25,13 +24,15 @@ fn swiglu_bwd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups)
   if (first >= params.threads) {
     return;
   }
+  let columns = params.columns;
   for (var i = first; i < params.count; i += params.threads) {
-    let gate = gate_NF[i];
+    // Row n of x starts n * F values further on than that of dy.
+    let at = i + i / columns * columns;
+    let gate = x_N2F[at];
+    let up = x_N2F[at + columns];
+    let dy = dy_NF[i];
     let sigmoid = 1.0 / (1.0 + exp(-gate));
-    if (OF_UP) {
-      dx_NF[i] = dy_NF[i] * gate * sigmoid;
-    } else {
-      dx_NF[i] = dy_NF[i] * up_NF[i] * sigmoid * (1.0 + gate * (1.0 - sigmoid));
-    }
+    dx_N2F[at] = dy * up * sigmoid * (1.0 + gate * (1.0 - sigmoid));
+    dx_N2F[at + columns] = dy * gate * sigmoid;
   }
 }

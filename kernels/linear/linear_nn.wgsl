@@ -1,4 +1,5 @@
-// y[n, k] = (accumulate ? y : 0) + sum_m x[n, x_offset + m] * w[m, k]: the gradient of a linear layer's input.
+// y[n, k] = (accumulate ? y : 0) + scale * sum_m x[n, x_offset + m] * w[m, k]: the gradient of a linear layer's
+// input.
 //
 // x_NM    f32 read        [N, x_stride], x_stride and x_offset multiples of 4; columns past M up to the
 //                         next multiple of 4 hold zeros
@@ -16,6 +17,7 @@ struct Params {
   x_stride: u32, // in groups of 4
   x_offset: u32, // in groups of 4
   accumulate: u32,
+  scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -40,9 +42,9 @@ fn store(n: u32, k: u32, acc: vec4f) {
   }
   let at = n * params.columns + k;
   if (params.accumulate != 0u) {
-    y_NK[at] += acc;
+    y_NK[at] += params.scale * acc;
   } else {
-    y_NK[at] = acc;
+    y_NK[at] = params.scale * acc;
   }
 }
 

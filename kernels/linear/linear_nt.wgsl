@@ -1,29 +1,36 @@
-// y[n, y_offset + m] = (accumulate ? y : 0) + sum_k x[n, k] * w[m, k] + bias[y_offset + m]
+// y[n, y_offset + m] = scale * sum_k x[n, k] * w[m, k] + bias[y_offset + m] + residual[n, y_offset + m]
 //
-// x_NK    f32 read        [N, K], K a multiple of 4
-// w_MK    FORMAT read     [M, K], in words of two: f32, or bf16 / f16 packed two to a u32
-// bias_M  f32 read        [y_stride]; unused without HAS_BIAS
-// y_NY    f32 read_write  [N, y_stride]
-// grid    x: ceil(M / 4 / 8), y: ceil(N / 8 / 8)
-// A thread computes 8 rows by 4 columns in registers; no workgroup memory, no barrier (software drivers).
-// Accumulates in f32 in the order of k, the same for every tile: deterministic. Tolerance 1e-6 * K.
+// x_NK         f32 read        [N, K], K a multiple of 4
+// w_MK         FORMAT read     [M, K], in words of two: f32, or bf16 / f16 packed two to a u32
+// bias_Y       f32 read        [Y]; anything without HAS_BIAS
+// residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
+// y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
+// grid         x: ceil(M / 32), y: ceil(N / ROWS)
+// A thread computes ROWS rows by 4 columns in registers; no workgroup memory, no barrier (software drivers). All
+// threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
+// multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS.
+// Tolerance 1e-6 * K.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
+override HAS_RESIDUAL: bool = false;
+override ACCUMULATE: bool = false;
 
 struct Params {
   rows: u32, // N
   inner: u32, // K / 4
   columns: u32, // M
-  y_stride: u32,
+  y_stride: u32, // Y
   y_offset: u32,
-  accumulate: u32,
+  scale: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NK: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read> bias_M: array<f32>;
-@group(0) @binding(4) var<storage, read_write> y_NY: array<f32>;
+@group(0) @binding(3) var<storage, read> bias_Y: array<f32>;
+@group(0) @binding(4) var<storage, read> residual_NY: array<f32>;
+@group(0) @binding(5) var<storage, read_write> y_NY: array<f32>;
 
 fn weight(i: u32) -> vec4f {
   if (FORMAT == 0u) {
@@ -36,28 +43,52 @@ fn weight(i: u32) -> vec4f {
   return vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
 }
 
-fn store(n: u32, m: u32, acc: vec4f) {
+fn multiply_add(x: vec4f, w: vec4f, sum: f32) -> f32 {
+  return fma(x.w, w.w, fma(x.z, w.z, fma(x.y, w.y, fma(x.x, w.x, sum))));
+}
+
+// One row's sums over four more k of four columns.
+fn absorb(sums: vec4f, x: vec4f, w: Columns) -> vec4f {
+  return vec4f(
+    multiply_add(x, w.a, sums.x),
+    multiply_add(x, w.b, sums.y),
+    multiply_add(x, w.c, sums.z),
+    multiply_add(x, w.d, sums.w),
+  );
+}
+
+struct Columns {
+  a: vec4f,
+  b: vec4f,
+  c: vec4f,
+  d: vec4f,
+}
+
+fn store(n: u32, m: u32, sums: vec4f) {
   if (n >= params.rows) {
     return;
   }
   let at = n * params.y_stride + params.y_offset + m;
   for (var j = 0u; j < min(4u, params.columns - m); j++) {
-    var value = acc[j];
+    var value = params.scale * sums[j];
     if (HAS_BIAS) {
-      value += bias_M[params.y_offset + m + j];
+      value += bias_Y[params.y_offset + m + j];
     }
-    if (params.accumulate != 0u) {
+    if (HAS_RESIDUAL) {
+      value += residual_NY[at + j];
+    }
+    if (ACCUMULATE) {
       value += y_NY[at + j];
     }
     y_NY[at + j] = value;
   }
 }
 
-@compute @workgroup_size(8, 8)
-fn linear_nt(@builtin(global_invocation_id) id: vec3u) {
-  let m = id.x * 4u;
-  let n = id.y * 8u;
-  if (m >= params.columns || n >= params.rows) {
+@compute @workgroup_size(8)
+fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
+  let m = (group.x * 8u + lane) * 4u;
+  let n = group.y * ROWS;
+  if (m >= params.columns) {
     return;
   }
   let inner = params.inner;
@@ -76,32 +107,39 @@ fn linear_nt(@builtin(global_invocation_id) id: vec3u) {
   let w1 = min(m + 1u, last_m) * inner;
   let w2 = min(m + 2u, last_m) * inner;
   let w3 = min(m + 3u, last_m) * inner;
-  var acc0 = vec4f();
-  var acc1 = vec4f();
-  var acc2 = vec4f();
-  var acc3 = vec4f();
-  var acc4 = vec4f();
-  var acc5 = vec4f();
-  var acc6 = vec4f();
-  var acc7 = vec4f();
+  var sums0 = vec4f();
+  var sums1 = vec4f();
+  var sums2 = vec4f();
+  var sums3 = vec4f();
+  var sums4 = vec4f();
+  var sums5 = vec4f();
+  var sums6 = vec4f();
+  var sums7 = vec4f();
   for (var k = 0u; k < inner; k++) {
-    // A row vector times this matrix is its product with each of the four weight rows.
-    let w = mat4x4f(weight(w0 + k), weight(w1 + k), weight(w2 + k), weight(w3 + k));
-    acc0 += x_NK[x0 + k] * w;
-    acc1 += x_NK[x1 + k] * w;
-    acc2 += x_NK[x2 + k] * w;
-    acc3 += x_NK[x3 + k] * w;
-    acc4 += x_NK[x4 + k] * w;
-    acc5 += x_NK[x5 + k] * w;
-    acc6 += x_NK[x6 + k] * w;
-    acc7 += x_NK[x7 + k] * w;
+    let w = Columns(weight(w0 + k), weight(w1 + k), weight(w2 + k), weight(w3 + k));
+    sums0 = absorb(sums0, x_NK[x0 + k], w);
+    if (ROWS > 1u) {
+      sums1 = absorb(sums1, x_NK[x1 + k], w);
+      sums2 = absorb(sums2, x_NK[x2 + k], w);
+      sums3 = absorb(sums3, x_NK[x3 + k], w);
+    }
+    if (ROWS > 4u) {
+      sums4 = absorb(sums4, x_NK[x4 + k], w);
+      sums5 = absorb(sums5, x_NK[x5 + k], w);
+      sums6 = absorb(sums6, x_NK[x6 + k], w);
+      sums7 = absorb(sums7, x_NK[x7 + k], w);
+    }
   }
-  store(n, m, acc0);
-  store(n + 1u, m, acc1);
-  store(n + 2u, m, acc2);
-  store(n + 3u, m, acc3);
-  store(n + 4u, m, acc4);
-  store(n + 5u, m, acc5);
-  store(n + 6u, m, acc6);
-  store(n + 7u, m, acc7);
+  store(n, m, sums0);
+  if (ROWS > 1u) {
+    store(n + 1u, m, sums1);
+    store(n + 2u, m, sums2);
+    store(n + 3u, m, sums3);
+  }
+  if (ROWS > 4u) {
+    store(n + 4u, m, sums4);
+    store(n + 5u, m, sums5);
+    store(n + 6u, m, sums6);
+    store(n + 7u, m, sums7);
+  }
 }

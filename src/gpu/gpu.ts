@@ -30,6 +30,12 @@ export function currentGpu(): Gpu {
   return current;
 }
 
+/** Values of a tensor in the order of its buffer. */
+export interface ValueRange {
+  start: number;
+  count: number;
+}
+
 interface Recording {
   commands: Command[];
   uniforms: UniformCache;
@@ -255,24 +261,30 @@ export class Gpu {
     return this.isSoftware ? waitGently(promise) : promise;
   }
 
-  /** Copies a tensor to the host. Unlike `tensor.data()` it keeps no copy that in-place updates would stale. */
-  async read(tensor: tf.TensorInfo): Promise<Float32Array<ArrayBuffer>> {
-    return new Float32Array(await this.#readBytes(tensor));
+  /**
+   * Copies a tensor, or a range of its values, to the host. Unlike `tensor.data()` it keeps no copy that in-place
+   * updates would stale.
+   */
+  async read(tensor: tf.TensorInfo, range?: ValueRange): Promise<Float32Array<ArrayBuffer>> {
+    return new Float32Array(await this.#readBytes(tensor, range));
   }
 
   /** As `read`, for int32 tensors. */
-  async readInts(tensor: tf.TensorInfo): Promise<Int32Array<ArrayBuffer>> {
-    return new Int32Array(await this.#readBytes(tensor));
+  async readInts(tensor: tf.TensorInfo, range?: ValueRange): Promise<Int32Array<ArrayBuffer>> {
+    return new Int32Array(await this.#readBytes(tensor, range));
   }
 
-  async #readBytes(tensor: tf.TensorInfo): Promise<ArrayBuffer> {
-    const size = tf.util.sizeFromShape(tensor.shape) * 4;
-    if (size === 0) return new ArrayBuffer(0);
+  async #readBytes(
+    tensor: tf.TensorInfo,
+    { start, count }: ValueRange = { start: 0, count: tf.util.sizeFromShape(tensor.shape) },
+  ): Promise<ArrayBuffer> {
+    if (count === 0) return new ArrayBuffer(0);
     const source = this.buffer(tensor);
     this.flush();
-    const bytes = await readBuffer(this.device, source, size, (promise) => this.#wait(promise));
+    const bytes = { offset: start * 4, size: count * 4 };
+    const copy = await readBuffer(this.device, source, bytes, (promise) => this.#wait(promise));
     this.check();
-    return bytes;
+    return copy;
   }
 
   /** Runs `work` with a timestamp around every dispatch. Needs the feature `timestamp-query`. */

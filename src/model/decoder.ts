@@ -1,8 +1,8 @@
 /** The language model: a stack of blocks over packed rows of any number of sequences. */
 import type * as tf from '@tensorflow/tfjs';
-import { addScaled, swiglu } from '../ops/activation.ts';
+import { swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
-import { rotary, type RotaryTable } from '../ops/rotary.ts';
+import { type KvDestination, type RotaryTable, splitRotary } from '../ops/rotary.ts';
 import { runBlock, type BlockOptions } from './block.ts';
 import type { TextConfig } from './config.ts';
 import type { Layers } from './projection.ts';
@@ -13,10 +13,10 @@ export interface DecoderRows {
   positions: tf.Tensor;
   /** int32 [N, 4]: the two ranges of key rows of each query row (ops/attention). */
   ranges: tf.Tensor;
-  /** int32 [N, 2]: who attends to each row; only the backward pass needs it. */
+  /** int32 [N, 2]: who attends to each row; only the backward pass needs it, which no cache has. */
   inverse?: tf.Tensor;
-  /** Puts a layer's new keys and values into a cache and returns what the queries attend to instead of them. */
-  cache?: (layer: number, k: tf.Tensor, v: tf.Tensor) => { k: tf.Tensor; v: tf.Tensor };
+  /** The cache of a layer, where the keys and values of the pass go; `ranges` are rows of it then. */
+  cache?: (layer: number) => KvDestination;
 }
 
 /**
@@ -55,23 +55,18 @@ function decoderBlock(
   table: RotaryTable,
 ): tf.Tensor {
   const normed = layers.norm(`${name}.input_layernorm`, hidden, normEps);
-  const q = rotary(layers.linear(`${name}.self_attn.q_proj`, normed), heads, table, positions);
-  const newK = rotary(layers.linear(`${name}.self_attn.k_proj`, normed), kvHeads, table, positions);
-  const newV = layers.linear(`${name}.self_attn.v_proj`, normed);
-  const { k, v } = cache ? cache(layer, newK, newV) : { k: newK, v: newV };
+  const qkv = layers.linear(`${name}.self_attn.qkv_proj`, normed);
+  const { q, k, v } = splitRotary(qkv, { heads, kvHeads }, table, positions, cache?.(layer));
   const attended = attention(q, k, v, {
     heads,
     kvHeads,
     headDim,
     ranges_N4: ranges,
-    inverse_M2: inverse,
+    inverse_M2: cache ? undefined : inverse,
     scale: headDim ** -0.5,
   });
-  const residual = addScaled(hidden, layers.linear(`${name}.self_attn.o_proj`, attended), 1);
-  const inner = layers.norm(`${name}.post_attention_layernorm`, residual, normEps);
-  const gated = swiglu(
-    layers.linear(`${name}.mlp.gate_proj`, inner),
-    layers.linear(`${name}.mlp.up_proj`, inner),
-  );
-  return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
+  const middle = layers.linear(`${name}.self_attn.o_proj`, attended, hidden);
+  const inner = layers.norm(`${name}.post_attention_layernorm`, middle, normEps);
+  const gated = swiglu(layers.linear(`${name}.mlp.gate_up_proj`, inner));
+  return layers.linear(`${name}.mlp.down_proj`, gated, middle);
 }

@@ -1,7 +1,6 @@
 /** An adapter added to the weights it adapts: W + (alpha / rank) · B A. */
-import * as tf from '@tensorflow/tfjs';
-import { addScaled } from '../ops/activation.ts';
-import { launchLinearNn, weightSlices } from '../ops/linear.ts';
+import { launchProductNn } from '../ops/product.ts';
+import { weightSlices } from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
 import type { Parameters } from './parameters.ts';
 import type { Qwen2_5_VL } from './qwen2_5_vl.ts';
@@ -15,17 +14,19 @@ export async function mergeAdapter(model: Qwen2_5_VL, adapter: Parameters, scale
   for (const { name } of adapter.all()) {
     if (!name.endsWith('.lora_B.weight')) continue;
     const layer = name.replace(/\.lora_B\.weight$/, '');
-    const base = layers.base.weight(`${layer}.weight`);
-    if (base.format !== 'f32') {
-      throw new ShapeError({ where: `merging into ${layer}`, expected: 'an f32 weight', found: base.format });
+    const base = await layers.base.read(`${layer}.weight`);
+    if (!(base instanceof Float32Array)) {
+      throw new ShapeError({ where: `merging into ${layer}`, expected: 'an f32 weight', found: '16 bits' });
     }
-    const merged = tf.tidy(() => {
-      const update = gpu.empty(base.shape);
-      const [a] = weightSlices(adapter.weight(`${layer}.lora_A.weight`).tensor);
-      launchLinearNn(adapter.weight(name).tensor, a!, 'f32', update);
-      return addScaled(base.tensor, tf.engine().makeTensorFromTensorInfo(update), scale);
-    });
-    gpu.write(base.tensor, await gpu.read(merged));
-    merged.dispose();
+    const a = adapter.weight(`${layer}.lora_A.weight`);
+    const b = adapter.weight(name);
+    const product = gpu.empty([b.shape[0], a.shape[1]]);
+    launchProductNn(b.tensor, weightSlices(a.tensor)[0]!, 'f32', product, { scale });
+    const update = await gpu.read(product);
+    gpu.release(product);
+    layers.base.write(
+      `${layer}.weight`,
+      base.map((value, i) => value + update[i]!),
+    );
   }
 }

@@ -1,17 +1,26 @@
 /** The parameters of a model on the GPU. */
 import type * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Weight, WeightFormat } from '../ops/linear.ts';
+import type { Weight, WeightFormat } from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
 import { RandomStream } from '../util/random.ts';
 import type { ParameterSpec } from './parameter-table.ts';
+import { alone, type StackSpec } from './stacks.ts';
 import type { StoredTensor, WeightFiles } from './weight-files.ts';
 
-export interface Parameter extends ParameterSpec {
+export interface Parameter extends StackSpec {
   /** As `Weight.tensor` for matrices ([rows, the rest]); float32 [size] for vectors. */
   tensor: tf.Tensor;
   format: WeightFormat;
   trainable: boolean;
+}
+
+/** A stored tensor within a parameter. */
+interface Part {
+  parameter: Parameter;
+  spec: ParameterSpec;
+  /** Its first row in the parameter. */
+  firstRow: number;
 }
 
 /** Where a parameter's first values come from. */
@@ -23,28 +32,32 @@ export type ParameterSource =
 export class Parameters {
   readonly #gpu: Gpu;
   readonly #byName = new Map<string, Parameter>();
+  readonly #parts = new Map<string, Part>();
 
   constructor(gpu: Gpu) {
     this.#gpu = gpu;
   }
 
   /**
-   * Loads every parameter of `specs`. Frozen matrices stay as stored (bf16 and f16 packed); trainable ones and
-   * all vectors become f32.
+   * Loads every parameter of `stacks`, one stored tensor at a time. Frozen matrices stay as stored (bf16 and f16
+   * packed); trainable ones, all vectors and stacks of unequal parts become f32.
    */
   static async load(
     gpu: Gpu,
-    specs: readonly ParameterSpec[],
+    stacks: readonly StackSpec[],
     source: ParameterSource,
     isTrainable: (spec: ParameterSpec) => boolean,
   ): Promise<Parameters> {
     const parameters = new Parameters(gpu);
-    for (const spec of specs) {
-      const trainable = isTrainable(spec);
+    for (const stack of stacks) {
+      const trainable = isTrainable(stack);
       if (source.kind === 'random') {
-        parameters.add(spec, randomValues(spec, source.seed, source.std), trainable);
+        parameters.#allocate(stack, 'f32', trainable);
+        for (const part of stack.parts) {
+          parameters.write(part.name, randomValues(part, source.seed, source.std));
+        }
       } else {
-        await parameters.#addStored(spec, source.files.get(spec.name), trainable);
+        await parameters.#loadStored(stack, source.files, trainable);
       }
     }
     return parameters;
@@ -52,34 +65,40 @@ export class Parameters {
 
   /** Adds a parameter from f32 values. */
   add(spec: ParameterSpec, values: Float32Array, trainable: boolean): void {
-    this.#put(spec, values, 'f32', trainable);
+    this.#allocate(alone(spec), 'f32', trainable);
+    this.write(spec.name, values);
   }
 
-  async #addStored(
-    spec: ParameterSpec,
-    { file, storedName }: StoredTensor,
-    trainable: boolean,
-  ): Promise<void> {
-    const { dtype } = file.info(storedName);
-    const keepPacked = spec.kind === 'matrix' && !trainable && dtype !== 'F32';
-    if (keepPacked) {
-      const bytes = await file.read(storedName);
-      this.#put(spec, new Int32Array(bytes.buffer), dtype === 'BF16' ? 'bf16' : 'f16', false);
-    } else {
-      this.#put(spec, await file.readF32(storedName), 'f32', trainable);
+  async #loadStored(stack: StackSpec, files: WeightFiles, trainable: boolean): Promise<void> {
+    const stored = stack.parts.map(({ name }) => ({ name, ...files.get(name) }));
+    const [format, ...others] = new Set(stored.map(storedFormat));
+    const isPacked = stack.kind === 'matrix' && !trainable && others.length === 0 && format !== 'f32';
+    this.#allocate(stack, isPacked ? format! : 'f32', trainable);
+    for (const { name, file, storedName } of stored) {
+      if (isPacked) this.#writePart(name, new Int32Array((await file.read(storedName)).buffer));
+      else this.write(name, await file.readF32(storedName));
     }
   }
 
-  #put(spec: ParameterSpec, data: Float32Array | Int32Array, format: WeightFormat, trainable: boolean): void {
-    const shape = spec.kind === 'matrix' ? [spec.shape[0]!, data.length / spec.shape[0]!] : [data.length];
-    const tensor = this.#gpu.persistent('weights', shape, data);
-    this.#byName.set(spec.name, { ...spec, tensor, format, trainable });
+  #allocate(stack: StackSpec, format: WeightFormat, trainable: boolean): void {
+    const [rows, ...rest] = stack.shape as [number, ...number[]];
+    const values = rest.reduce((a, b) => a * b, 1);
+    const words = format === 'f32' ? values : values / 2;
+    const shape = stack.kind === 'matrix' ? [rows, words] : [rows];
+    const dtype = format === 'f32' ? 'float32' : 'int32';
+    const tensor = this.#gpu.persistent('weights', shape, undefined, dtype);
+    const parameter: Parameter = { ...stack, tensor, format, trainable };
+    this.#byName.set(stack.name, parameter);
+    let firstRow = 0;
+    for (const spec of stack.parts) {
+      this.#parts.set(spec.name, { parameter, spec, firstRow });
+      firstRow += spec.shape[0]!;
+    }
   }
 
   get(name: string): Parameter {
     const parameter = this.#byName.get(name);
-    if (!parameter)
-      throw new ShapeError({ where: 'model parameters', expected: name, found: 'no such parameter' });
+    if (!parameter) throw missing(name);
     return parameter;
   }
 
@@ -107,21 +126,52 @@ export class Parameters {
     return this.all().filter(({ trainable }) => trainable);
   }
 
-  /** Overwrites a trainable (f32) parameter. */
-  write(name: string, values: Float32Array): void {
-    this.#gpu.write(this.get(name).tensor, values);
+  /** Overwrites a stored tensor within an f32 parameter. */
+  write(partName: string, values: Float32Array): void {
+    this.#writePart(partName, values);
   }
 
-  /** The f32 values of a parameter, or its packed words as they are. */
-  async read({ tensor, format }: Parameter): Promise<Float32Array | Uint16Array> {
-    if (format === 'f32') return this.#gpu.read(tensor);
-    return new Uint16Array((await this.#gpu.readInts(tensor)).buffer);
+  #writePart(partName: string, data: Float32Array | Int32Array): void {
+    const { start, count, parameter } = this.#range(partName);
+    if (data.length !== count) {
+      throw new ShapeError({ where: partName, expected: `${count} words`, found: `${data.length}` });
+    }
+    this.#gpu.write(parameter.tensor, data, start * 4);
+  }
+
+  /** The f32 values of a stored tensor, or its packed words as they are. */
+  async read(partName: string): Promise<Float32Array | Uint16Array> {
+    const { parameter, start, count } = this.#range(partName);
+    const range = { start, count };
+    if (parameter.format === 'f32') return this.#gpu.read(parameter.tensor, range);
+    return new Uint16Array((await this.#gpu.readInts(parameter.tensor, range)).buffer);
+  }
+
+  /** Where a stored tensor lies in its parameter's tensor, in words. */
+  #range(partName: string): { parameter: Parameter; start: number; count: number } {
+    const part = this.#parts.get(partName);
+    if (!part) throw missing(partName);
+    const { parameter, spec, firstRow } = part;
+    const rowWords = parameter.tensor.size / parameter.tensor.shape[0]!;
+    return { parameter, start: firstRow * rowWords, count: spec.shape[0]! * rowWords };
   }
 
   dispose(): void {
     for (const { tensor } of this.#byName.values()) this.#gpu.free(tensor);
     this.#byName.clear();
+    this.#parts.clear();
   }
+}
+
+function missing(name: string): ShapeError {
+  return new ShapeError({ where: 'model parameters', expected: name, found: 'no such parameter' });
+}
+
+/** WeightFiles lets no other types pass. */
+function storedFormat({ file, storedName }: StoredTensor): WeightFormat {
+  const { dtype } = file.info(storedName);
+  if (dtype === 'F32') return 'f32';
+  return dtype === 'BF16' ? 'bf16' : 'f16';
 }
 
 /** Norm weights start at 1, biases at 0, matrices at normal values. */

@@ -1,8 +1,8 @@
 /** The parameters of a model and its optional adapter, as the layers see them. */
 import type * as tf from '@tensorflow/tfjs';
-import { addScaled } from '../ops/activation.ts';
-import { linear, type Weight } from '../ops/linear.ts';
+import { linear, type LowRankUpdate } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
+import type { Weight } from '../ops/weight.ts';
 import type { Parameter, Parameters } from './parameters.ts';
 
 export class Layers {
@@ -17,14 +17,28 @@ export class Layers {
     this.#loraScale = loraScale;
   }
 
-  /** y = x Wᵀ + b of the layer `name`, plus its low-rank update where it has one. */
-  linear(name: string, x: tf.Tensor): tf.Tensor {
+  /** y = x Wᵀ + b of the layer `name`, plus a residual and the low-rank updates of its parts, where there are any. */
+  linear(name: string, x: tf.Tensor, residual?: tf.Tensor): tf.Tensor {
     const bias = this.base.has(`${name}.bias`) ? this.base.vector(`${name}.bias`) : undefined;
-    const y = linear(x, this.base.weight(`${name}.weight`), bias);
-    if (!this.#adapterOn || !this.adapter?.has(`${name}.lora_A.weight`)) return y;
-    const down = linear(x, this.adapter.weight(`${name}.lora_A.weight`));
-    const up = linear(down, this.adapter.weight(`${name}.lora_B.weight`));
-    return addScaled(y, up, this.#loraScale);
+    const updates = this.#updates(`${name}.weight`);
+    return linear(x, this.base.weight(`${name}.weight`), { bias, residual, updates });
+  }
+
+  #updates(name: string): LowRankUpdate[] {
+    const { adapter } = this;
+    if (!adapter || !this.#adapterOn) return [];
+    const updates: LowRankUpdate[] = [];
+    let firstRow = 0;
+    for (const part of this.base.get(name).parts) {
+      const layer = part.name.replace(/\.weight$/, '');
+      if (adapter.has(`${layer}.lora_A.weight`)) {
+        const down = adapter.weight(`${layer}.lora_A.weight`).tensor;
+        const up = adapter.weight(`${layer}.lora_B.weight`).tensor;
+        updates.push({ down, up, firstRow, scale: this.#loraScale });
+      }
+      firstRow += part.shape[0]!;
+    }
+    return updates;
   }
 
   norm(name: string, x: tf.Tensor, eps: number): tf.Tensor {

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
 import { gatherRows, type RowMap } from '../ops/embedding.ts';
 import { linearLogprob } from '../ops/logprob.ts';
-import type { Weight } from '../ops/linear.ts';
+import type { Weight } from '../ops/weight.ts';
 import { loadArchitecture, type ModelArchitecture } from './config.ts';
 import { decode, type DecoderRows } from './decoder.ts';
 import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './lora.ts';
@@ -14,6 +14,7 @@ import { isVisionParameter, parameterTable, type ParameterSpec } from './paramet
 import { Parameters } from './parameters.ts';
 import { Layers } from './projection.ts';
 import { RotaryTables } from './rotary-tables.ts';
+import { stackedTable } from './stacks.ts';
 import { visionFeatures, type VisionInputs } from './vision.ts';
 import { WeightFiles } from './weight-files.ts';
 
@@ -154,10 +155,10 @@ async function loadBase(
   const specs = parameterTable(architecture);
   if (settings.fromScratch) {
     const source = { kind: 'random', seed: settings.seed, std: architecture.initializerRange } as const;
-    return Parameters.load(gpu, specs, source, isTrainable);
+    return Parameters.load(gpu, stackedTable(specs), source, isTrainable);
   }
   await using files = await WeightFiles.open(folder);
   files.check(specs);
   // Awaited here, because the files close when this function ends.
-  return await Parameters.load(gpu, specs, { kind: 'files', files }, isTrainable);
+  return await Parameters.load(gpu, stackedTable(specs), { kind: 'files', files }, isTrainable);
 }

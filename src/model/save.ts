@@ -26,7 +26,7 @@ export async function saveWeights(
   const { base } = model.layers;
   await writeSafetensors(
     join(folder, WEIGHTS_FILE),
-    base.all().map((parameter) => tensorOf(base, parameter, parameter.name, dtype)),
+    base.all().flatMap((parameter) => tensorsOf(base, parameter, '', dtype)),
   );
 }
 
@@ -41,7 +41,7 @@ export async function saveAdapter(
   const parameters = adapter.all();
   await writeSafetensors(
     join(folder, ADAPTER_FILE),
-    parameters.map((parameter) => tensorOf(adapter, parameter, PEFT_PREFIX + parameter.name, 'stored')),
+    parameters.flatMap((parameter) => tensorsOf(adapter, parameter, PEFT_PREFIX, 'stored')),
   );
   const targets = new Set(parameters.map(({ name }) => name.replace(/\.lora_[AB]\.weight$/, '')));
   const config = {
@@ -66,7 +66,7 @@ export async function restoreTrainable(model: Qwen2_5_VL, path: string): Promise
   const { adapter, base } = model.layers;
   const target = adapter ?? base;
   await using file = await SafetensorsFile.open(path);
-  for (const { name, shape } of target.trainable()) {
+  for (const { name, shape } of target.trainable().flatMap(({ parts }) => parts)) {
     const storedName = adapter ? PEFT_PREFIX + name : name;
     const found = file.info(storedName).shape;
     if (found.join() !== shape.join()) {
@@ -89,22 +89,22 @@ export async function copyModelFiles(from: string, to: string): Promise<void> {
   await Promise.all(names.map((name) => copyFile(join(from, name), join(to, name))));
 }
 
-function tensorOf(
+/** The stored tensors of a parameter. */
+function tensorsOf(
   parameters: Parameters,
-  parameter: Parameter,
-  name: string,
+  { format, parts }: Parameter,
+  prefix: string,
   dtype: SaveDtype,
-): TensorToWrite {
-  const { format, shape } = parameter;
+): TensorToWrite[] {
   const stored = { f32: 'F32', bf16: 'BF16', f16: 'F16' } as const;
   const narrow = dtype === 'bf16' && format === 'f32';
-  return {
-    name,
+  return parts.map(({ name, shape }) => ({
+    name: prefix + name,
     dtype: narrow ? 'BF16' : stored[format],
     shape,
     data: async () => {
-      const values = await parameters.read(parameter);
+      const values = await parameters.read(name);
       return narrow && values instanceof Float32Array ? f32ToBf16(values) : values;
     },
-  };
+  }));
 }

@@ -1,9 +1,8 @@
 /** The vision tower: patches to features of the decoder's width. */
 import type * as tf from '@tensorflow/tfjs';
-import { addScaled, gelu, swiglu } from '../ops/activation.ts';
+import { gelu, swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
-import { rotary, type RotaryTable } from '../ops/rotary.ts';
-import { splitColumns } from '../ops/split.ts';
+import { type RotaryTable, splitRotary } from '../ops/rotary.ts';
 import type { VisionConfig } from './config.ts';
 import { runBlock, type BlockOptions } from './block.ts';
 import type { Layers } from './projection.ts';
@@ -59,12 +58,9 @@ function visionBlock(
   table: RotaryTable,
 ): tf.Tensor {
   const normed = layers.norm(`${name}.norm1`, hidden, NORM_EPS);
-  const [q, k, v] = splitColumns(layers.linear(`${name}.attn.qkv`, normed), 3) as [
-    tf.Tensor,
-    tf.Tensor,
-    tf.Tensor,
-  ];
-  const attended = attention(rotary(q, heads, table, positions), rotary(k, heads, table, positions), v, {
+  const qkv = layers.linear(`${name}.attn.qkv`, normed);
+  const { q, k, v } = splitRotary(qkv, { heads, kvHeads: heads }, table, positions);
+  const attended = attention(q, k, v, {
     heads,
     kvHeads: heads,
     headDim,
@@ -72,11 +68,8 @@ function visionBlock(
     inverse_M2: inverse,
     scale: headDim ** -0.5,
   });
-  const residual = addScaled(hidden, layers.linear(`${name}.attn.proj`, attended), 1);
-  const inner = layers.norm(`${name}.norm2`, residual, NORM_EPS);
-  const gated = swiglu(
-    layers.linear(`${name}.mlp.gate_proj`, inner),
-    layers.linear(`${name}.mlp.up_proj`, inner),
-  );
-  return addScaled(residual, layers.linear(`${name}.mlp.down_proj`, gated), 1);
+  const middle = layers.linear(`${name}.attn.proj`, attended, hidden);
+  const inner = layers.norm(`${name}.norm2`, middle, NORM_EPS);
+  const gated = swiglu(layers.linear(`${name}.mlp.gate_up_proj`, inner));
+  return layers.linear(`${name}.mlp.down_proj`, gated, middle);
 }

@@ -1,67 +1,77 @@
-/** Elementwise operations: SwiGLU, GELU and the scaled (residual) addition. Any number of values. */
+/** Elementwise operations: SwiGLU and GELU. */
 import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
-import type { KernelConstants } from '../gpu/kernel.ts';
+import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
-interface Elementwise {
-  /** The output's name in the kernel; it has the shape of the first input. */
-  output: string;
-  params?: Readonly<Record<string, number>>;
-  constants?: KernelConstants;
-}
-
-/** Launches a kernel over values in any shape and returns its output. */
-function launchElementwise(
+/** Launches a kernel whose threads take four of `count` values each. */
+function launchStrided(
   kernel: string,
-  inputs: Readonly<Record<string, tf.TensorInfo>>,
-  { output, params = {}, constants = {} }: Elementwise,
-): tf.TensorInfo {
-  const gpu = currentGpu();
-  const { shape } = Object.values(inputs)[0]!;
-  const count = tf.util.sizeFromShape(shape);
-  const threads = Math.ceil(count / 4);
-  const out = gpu.empty(shape);
-  gpu.dispatch(`activation/${kernel}`, {
-    operands: { ...inputs, [output]: out },
-    params: { count, threads, ...params },
-    constants,
+  operands: Readonly<Record<string, tf.TensorInfo>>,
+  params: Readonly<Record<string, number>> & { count: number },
+): void {
+  const threads = Math.ceil(params.count / 4);
+  currentGpu().dispatch(`activation/${kernel}`, {
+    operands,
+    params: { ...params, threads },
     grid: gridFor(threads, 64),
   });
-  return out;
 }
 
-const swigluOp = defineOp<'gate' | 'up', Record<string, never>>({
+const swigluOp = defineOp<'x', Record<string, never>>({
   name: 'WethinkSwiglu',
-  saveInputs: ['gate', 'up'],
-  forward: ({ gate, up }) => [
-    launchElementwise('swiglu_fwd', { gate_NF: gate, up_NF: up }, { output: 'y_NF' }),
-  ],
-  gradient([dy], [gate, up]) {
-    const inputs = { gate_NF: gate!, up_NF: up!, dy_NF: dy! };
-    const launch = (ofUp: number): tf.Tensor =>
-      asTensor(launchElementwise('swiglu_bwd', inputs, { output: 'dx_NF', constants: { OF_UP: ofUp } }));
-    return { gate: () => launch(0), up: () => launch(1) };
+  saveInputs: ['x'],
+  forward({ x }) {
+    const rows = x.shape[0]!;
+    const columns = x.shape[1]! / 2;
+    const y = currentGpu().empty([rows, columns]);
+    launchStrided('swiglu_fwd', { x_N2F: x, y_NF: y }, { count: rows * columns, columns });
+    return [y];
   },
+  gradient: ([dy], [x]) => ({
+    x: () => {
+      const dx = currentGpu().empty(x!.shape);
+      const params = { count: dy!.size, columns: dy!.shape[1]! };
+      launchStrided('swiglu_bwd', { x_N2F: x!, dy_NF: dy!, dx_N2F: dx }, params);
+      return asTensor(dx);
+    },
+  }),
 });
 
 /**
- * silu(gate_NF) · up_NF (Shazeer, arXiv 2002.05202). Differentiable in both.
- * @throws {ShapeError} when the shapes differ
+ * silu(gate_NF) · up_NF (Shazeer, arXiv 2002.05202), the gates and the ups side by side in x. Differentiable.
+ * @param x_N2F f32 [N, 2 * F]
+ * @returns f32 [N, F]
+ * @throws {ShapeError} when the columns are odd in number
  */
-export function swiglu(gate_NF: tf.Tensor, up_NF: tf.Tensor): tf.Tensor2D {
-  checkShape('swiglu.gate_NF', gate_NF.shape, [null, null]);
-  checkShape('swiglu.up_NF', up_NF.shape, gate_NF.shape);
-  return swigluOp({ gate: gate_NF, up: up_NF }, {})[0] as tf.Tensor2D;
+export function swiglu(x_N2F: tf.Tensor): tf.Tensor2D {
+  checkShape('swiglu.x_N2F', x_N2F.shape, [null, null]);
+  const columns = x_N2F.shape[1]!;
+  if (columns % 2 !== 0) {
+    throw new ShapeError({
+      where: 'swiglu.x_N2F',
+      expected: 'an even number of columns',
+      found: `${columns}`,
+    });
+  }
+  return swigluOp({ x: x_N2F }, {})[0] as tf.Tensor2D;
 }
 
 const geluOp = defineOp<'x', Record<string, never>>({
   name: 'WethinkGelu',
   saveInputs: ['x'],
-  forward: ({ x }) => [launchElementwise('gelu_fwd', { x_ND: x }, { output: 'y_ND' })],
+  forward({ x }) {
+    const y = currentGpu().empty(x.shape);
+    launchStrided('gelu_fwd', { x_ND: x, y_ND: y }, { count: x.size });
+    return [y];
+  },
   gradient: ([dy], [x]) => ({
-    x: () => asTensor(launchElementwise('gelu_bwd', { x_ND: x!, dy_ND: dy! }, { output: 'dx_ND' })),
+    x: () => {
+      const dx = currentGpu().empty(x!.shape);
+      launchStrided('gelu_bwd', { x_ND: x!, dy_ND: dy!, dx_ND: dx }, { count: x!.size });
+      return asTensor(dx);
+    },
   }),
 });
 
@@ -73,28 +83,4 @@ const geluOp = defineOp<'x', Record<string, never>>({
 export function gelu(x_ND: tf.Tensor): tf.Tensor2D {
   checkShape('gelu.x_ND', x_ND.shape, [null, null]);
   return geluOp({ x: x_ND }, {})[0] as tf.Tensor2D;
-}
-
-const addScaledOp = defineOp<'a' | 'b', { scale: number }>({
-  name: 'WethinkAddScaled',
-  forward: ({ a, b }, { scale }) => [
-    launchElementwise('add_scaled_fwd', { a, b }, { output: 'y', params: { scale } }),
-  ],
-  // A clone shares the buffer; the tape may free each gradient on its own.
-  gradient: ([dy], _saved, { scale }) => ({
-    a: () => dy!.clone(),
-    b: () =>
-      scale === 1
-        ? dy!.clone()
-        : asTensor(launchElementwise('add_scaled_bwd', { dy: dy! }, { output: 'db', params: { scale } })),
-  }),
-});
-
-/**
- * a + scale · b, of one shape; with scale 1 the residual addition. Differentiable in both.
- * @throws {ShapeError} when the shapes differ
- */
-export function addScaled<T extends tf.Tensor>(a: T, b: tf.Tensor, scale: number): T {
-  checkShape('addScaled.b', b.shape, a.shape);
-  return addScaledOp({ a, b }, { scale })[0] as T;
 }

@@ -8,7 +8,6 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor, type Dispatch } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
-import { launchSplit } from './split.ts';
 
 /** Values of a head that a thread of the kernels keeps. */
 const SLICE_DIM = 32;
@@ -104,7 +103,8 @@ const attentionOp = defineOp<Input, Attrs>({
     };
     // All three at once, outside the thunks: one kernel makes two of them.
     const dq = gpu.empty(q!.shape);
-    const dkv = gpu.empty([keyRows, 2 * kvHeads * headDim]);
+    const columns = kvHeads * headDim;
+    const dkv = gpu.empty([keyRows, 2 * columns]);
     gpu.dispatch('attention/attention_bwd_q', {
       operands: { ...operands, dq_NHE: dq },
       ...queryLaunch(rows, attrs),
@@ -115,7 +115,12 @@ const attentionOp = defineOp<Input, Attrs>({
       constants,
       grid: gridFor(keyRows * kvHeads * Math.ceil(headDim / SLICE_DIM), 64),
     });
-    const [dk, dv] = launchSplit(dkv, 2) as [tf.TensorInfo, tf.TensorInfo];
+    const [dk, dv] = [gpu.empty(k!.shape), gpu.empty(v!.shape)];
+    gpu.dispatch('attention/split_kv', {
+      operands: { dkv_M2C: dkv, dk_MC: dk, dv_MC: dv },
+      params: { rows: keyRows, columns },
+      grid: gridFor(keyRows * columns, 64),
+    });
     for (const scratch of [stats, dkv]) gpu.release(scratch);
     const [dQ, dK, dV] = [asTensor(dq), asTensor(dk), asTensor(dv)];
     return { q: () => dQ, k: () => dK, v: () => dV };

@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { FORMATS, weightSlices, type Weight } from './linear.ts';
+import { FORMATS, weightSlices, type Weight } from './weight.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
 /** A quiet NaN: what an index outside the table and the features yields. */

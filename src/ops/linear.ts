@@ -1,178 +1,169 @@
 /**
- * Linear layers: y = x Wᵀ + b, with the weight as it is stored (f32, or bf16 / f16 packed in u32 words), and
- * their gradients. Weights larger than one binding are walked in slices of rows.
+ * Linear layers: y = x Wᵀ + b + residual, plus low-rank updates (LoRA, arXiv 2106.09685) of ranges of the
+ * outputs, and their gradients. Weights larger than one binding are walked in slices of rows.
  */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
-import type { Operand } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
+import { FORMATS, type Weight, weightSlices } from './weight.ts';
 
-export type WeightFormat = 'f32' | 'bf16' | 'f16';
-
-/** A weight matrix on the GPU. */
-export interface Weight {
-  /** f32: float32 [M, K]. bf16, f16: int32 [M, K/2], two values to a word, the first in the low half. */
-  tensor: tf.Tensor;
-  format: WeightFormat;
-  /** [M, K]: outputs, inputs. */
-  shape: readonly [number, number];
-}
-
-/** In the order of the kernels' FORMAT constant. */
-export const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
-
-/** Rows of a weight that fit one binding, with the operand that binds them. */
-export interface WeightSlice {
+/** y[:, firstRow …] += scale · (x downᵀ) upᵀ */
+export interface LowRankUpdate {
+  /** f32 [R, K], R a multiple of 4: A of LoRA. */
+  down: tf.Tensor;
+  /** f32 [rows, R], rows a multiple of 4: B of LoRA. */
+  up: tf.Tensor;
+  /** Where its rows start among the outputs, a multiple of 4. */
   firstRow: number;
-  rows: number;
-  operand: Operand;
+  scale: number;
 }
 
-/** Splits the rows of a weight's tensor into slices within the binding limit and `maxRows`. */
-export function weightSlices(tensor: tf.TensorInfo, maxRows = Infinity): WeightSlice[] {
-  const [rows, words] = tensor.shape as [number, number];
-  const rowBytes = words * 4;
-  const limit = currentGpu().device.limits.maxStorageBufferBindingSize;
-  // Offsets must be multiples of 256 bytes; a row has a multiple of 8, so 32 rows always do.
-  const perBinding = Math.floor(limit / rowBytes / 32) * 32;
-  const perSlice = Math.min(perBinding, Math.ceil(maxRows / 32) * 32);
-  if (rows <= perSlice) return [{ firstRow: 0, rows, operand: tensor }];
-  return Array.from({ length: Math.ceil(rows / perSlice) }, (_, i) => {
-    const firstRow = i * perSlice;
-    const sliceRows = Math.min(perSlice, rows - firstRow);
-    return {
-      firstRow,
-      rows: sliceRows,
-      operand: { tensor, offset: firstRow * rowBytes, size: sliceRows * rowBytes },
-    };
-  });
+export interface LinearOptions {
+  /** f32 [M] */
+  bias?: tf.Tensor | undefined;
+  /** f32 [N, M] */
+  residual?: tf.Tensor | undefined;
+  /** At most as many as a projection is stacked of. */
+  updates?: readonly LowRankUpdate[];
 }
 
-export interface LinearNtOptions {
-  /** f32, as long as a row of `out`. */
-  bias?: tf.TensorInfo | undefined;
-  /** Where the slice's columns start in a row of `out`. */
-  offset?: number;
-  accumulate?: boolean;
+/** Queries, keys and values are the largest stack. */
+const MOST_UPDATES = 3;
+
+interface Attrs extends Record<string, number | readonly number[]> {
+  format: number;
+  firstRows: readonly number[];
+  scales: readonly number[];
 }
 
-/** Launches out[n, offset + m] (+)= x_NK · wᵀ (+ bias) for one slice of the weight's rows. */
-export function launchLinearNt(
-  x: tf.TensorInfo,
-  slice: WeightSlice,
-  format: WeightFormat,
-  out: tf.TensorInfo,
-  { bias, offset = 0, accumulate = false }: LinearNtOptions = {},
-): void {
-  const [rows, inner] = x.shape as [number, number];
-  currentGpu().dispatch('linear/linear_nt', {
-    operands: { x_NK: x, w_MK: slice.operand, bias_M: bias ?? x, y_NY: out },
-    params: {
-      rows,
-      inner: inner / 4,
-      columns: slice.rows,
-      y_stride: out.shape[1]!,
-      y_offset: offset,
-      accumulate: accumulate ? 1 : 0,
+type Input = 'x' | 'w' | 'bias' | 'residual' | `down${number}` | `up${number}`;
+
+/** The operation with a number of low-rank updates, whose scaled inner products are outputs for the gradient. */
+function defineLinear(updates: number) {
+  const each = Array.from({ length: updates }, (_, i) => i);
+  return defineOp<Input, Attrs>({
+    name: `WethinkLinear${updates}`,
+    saveInputs: ['x', 'w', ...each.flatMap((i): Input[] => [`down${i}`, `up${i}`])],
+    saveOutputs: [false, ...each.map(() => true)],
+    forward({ x, w, bias, residual, ...adapters }, { format, firstRows, scales }) {
+      const gpu = currentGpu();
+      const out = gpu.empty([x.shape[0], w.shape[0]]);
+      for (const slice of weightSlices(w)) {
+        launchProductNt(x, slice, FORMATS[format]!, out, { bias, residual, offset: slice.firstRow });
+      }
+      const inner = each.map((i) => {
+        const [down] = weightSlices(adapters[`down${i}`]!);
+        const [up] = weightSlices(adapters[`up${i}`]!);
+        const product = gpu.empty([x.shape[0], down!.rows]);
+        launchProductNt(x, down!, 'f32', product, { scale: scales[i]! });
+        launchProductNt(product, up!, 'f32', out, { offset: firstRows[i]!, accumulate: true });
+        return product;
+      });
+      return [out, ...inner];
     },
-    constants: { FORMAT: FORMATS.indexOf(format), HAS_BIAS: bias ? 1 : 0 },
-    grid: [Math.ceil(slice.rows / 32), Math.ceil(rows / 64)],
+    gradient([dy], [x, w, ...saved], { format, firstRows, scales }) {
+      const gpu = currentGpu();
+      const [down, up] = [0, 1].map((half) => each.map((i) => weightSlices(saved[2 * i + half]!)[0]!));
+      const inner = saved.slice(2 * updates);
+      /** The gradient of each scaled inner product. */
+      const dInner = each.map((i) => {
+        const d = gpu.empty(inner[i]!.shape);
+        launchProductNn(dy!, up![i]!, 'f32', d, { offset: firstRows[i]!, scale: scales[i]! });
+        return asTensor(d);
+      });
+      const gradients: Partial<Record<Input, () => tf.Tensor>> = {
+        x: () => {
+          const dx = gpu.empty(x!.shape);
+          for (const slice of weightSlices(w!)) {
+            const { firstRow } = slice;
+            launchProductNn(dy!, slice, FORMATS[format]!, dx, { offset: firstRow, accumulate: firstRow > 0 });
+          }
+          for (const i of each) launchProductNn(dInner[i]!, down![i]!, 'f32', dx, { accumulate: true });
+          return asTensor(dx);
+        },
+        w: () => {
+          const dw = gpu.empty(w!.shape);
+          for (const slice of weightSlices(dw)) launchProductTn(dy!, x!, slice, slice.firstRow);
+          return asTensor(dw);
+        },
+        bias: () => asTensor(columnSum(dy!)),
+        // A clone shares the buffer; the tape may free each gradient on its own.
+        residual: () => dy!.clone(),
+      };
+      for (const i of each) {
+        gradients[`down${i}`] = () => {
+          const d = gpu.empty([down![i]!.rows, x!.shape[1]!]);
+          launchProductTn(dInner[i]!, x!, weightSlices(d)[0]!);
+          return asTensor(d);
+        };
+        gradients[`up${i}`] = () => {
+          const d = gpu.empty([up![i]!.rows, inner[i]!.shape[1]!]);
+          launchProductTn(dy!, inner[i]!, weightSlices(d)[0]!, firstRows[i]!);
+          return asTensor(d);
+        };
+      }
+      return gradients;
+    },
   });
 }
+
+const linearOps = Array.from({ length: MOST_UPDATES + 1 }, (_, updates) => defineLinear(updates));
 
 /**
- * Launches out_NK (+)= dy[n, offset + m] · w for one slice. Columns of dy past the slice's rows, up to the next
- * multiple of 4, must hold zeros.
+ * y_NM = x_NK Wᵀ + bias + residual + updates. Differentiable in x, in an f32 weight, in the bias, in the residual
+ * and in the matrices of the updates.
+ * @throws {ShapeError} when the shapes disagree or a size is not a multiple of 4
  */
-export function launchLinearNn(
-  dy: tf.TensorInfo,
-  slice: WeightSlice,
-  format: WeightFormat,
-  out: tf.TensorInfo,
-  { offset = 0, accumulate = false }: Omit<LinearNtOptions, 'bias'> = {},
-): void {
-  const [rows, columns] = out.shape as [number, number];
-  currentGpu().dispatch('linear/linear_nn', {
-    operands: { x_NM: dy, w_MK: slice.operand, y_NK: out },
-    params: {
-      rows,
-      inner: slice.rows,
-      columns: columns / 4,
-      x_stride: dy.shape[1]! / 4,
-      x_offset: offset / 4,
-      accumulate: accumulate ? 1 : 0,
-    },
-    constants: { FORMAT: FORMATS.indexOf(format) },
-    grid: [Math.ceil(columns / 32), Math.ceil(rows / 64)],
-  });
-}
-
-/** Launches the rows of one slice of dw: dw[m, k] = Σ_n dy[n, offset + m] · x_NK. */
-export function launchLinearTn(dy: tf.TensorInfo, x: tf.TensorInfo, dw: WeightSlice, offset = 0): void {
-  const [inner, columns] = x.shape as [number, number];
-  currentGpu().dispatch('linear/linear_tn', {
-    operands: { dy_NM: dy, x_NK: x, dw_MK: dw.operand },
-    params: {
-      inner,
-      rows: dw.rows,
-      columns: columns / 4,
-      dy_stride: dy.shape[1]! / 4,
-      dy_offset: offset / 4,
-    },
-    grid: [Math.ceil(columns / 32), Math.ceil(dw.rows / 64)],
-  });
-}
-
-const linearOp = defineOp<'x' | 'w' | 'bias', { format: number }>({
-  name: 'WethinkLinear',
-  saveInputs: ['x', 'w'],
-  forward({ x, w, bias }, { format }) {
-    const out = currentGpu().empty([x.shape[0], w.shape[0]]);
-    for (const slice of weightSlices(w)) {
-      launchLinearNt(x, slice, FORMATS[format]!, out, { bias, offset: slice.firstRow });
-    }
-    return [out];
-  },
-  gradient([dy], [x, w], { format }) {
-    const gpu = currentGpu();
-    return {
-      x: () => {
-        const dx = gpu.empty(x!.shape);
-        for (const slice of weightSlices(w!)) {
-          const { firstRow } = slice;
-          launchLinearNn(dy!, slice, FORMATS[format]!, dx, { offset: firstRow, accumulate: firstRow > 0 });
-        }
-        return asTensor(dx);
-      },
-      w: () => {
-        const dw = gpu.empty(w!.shape);
-        for (const slice of weightSlices(dw)) launchLinearTn(dy!, x!, slice, slice.firstRow);
-        return asTensor(dw);
-      },
-      bias: () => asTensor(columnSum(dy!)),
-    };
-  },
-});
-
-/**
- * y_NM = x_NK · Wᵀ + b. Differentiable in x, in an f32 weight and in the bias.
- * @param bias f32 [M]
- * @throws {ShapeError} when the shapes disagree or K or M is not a multiple of 4
- */
-export function linear(x_NK: tf.Tensor, weight: Weight, bias?: tf.Tensor): tf.Tensor2D {
+export function linear(
+  x_NK: tf.Tensor,
+  weight: Weight,
+  { bias, residual, updates = [] }: LinearOptions = {},
+): tf.Tensor2D {
   const [rows, inner] = weight.shape;
   checkShape('linear.x_NK', x_NK.shape, [null, inner]);
-  if (bias) checkShape('linear.bias_M', bias.shape, [rows]);
-  if (inner % 4 !== 0 || rows % 4 !== 0) {
+  if (bias) checkShape('linear.bias', bias.shape, [rows]);
+  if (residual) checkShape('linear.residual', residual.shape, [x_NK.shape[0]!, rows]);
+  checkFours('linear.weight', weight.shape);
+  for (const { down, up, firstRow } of updates) {
+    checkShape('linear.updates.down', down.shape, [null, inner]);
+    checkShape('linear.updates.up', up.shape, [null, down.shape[0]!]);
+    checkFours('linear.updates', [...up.shape, firstRow]);
+    if (firstRow + up.shape[0]! > rows) {
+      throw new ShapeError({
+        where: 'linear.updates',
+        expected: `rows within ${rows}`,
+        found: `${up.shape[0]} from ${firstRow}`,
+      });
+    }
+  }
+  const adapters = updates.flatMap(({ down, up }, i) => [
+    [`down${i}`, down],
+    [`up${i}`, up],
+  ]);
+  const op = linearOps[updates.length];
+  if (!op) {
     throw new ShapeError({
-      where: 'linear.weight',
-      expected: 'multiples of 4',
-      found: `[${rows}, ${inner}]`,
+      where: 'linear.updates',
+      expected: `at most ${MOST_UPDATES}`,
+      found: `${updates.length}`,
     });
   }
-  const format = FORMATS.indexOf(weight.format);
-  return linearOp({ x: x_NK, w: weight.tensor, bias }, { format })[0] as tf.Tensor2D;
+  const [y] = op(
+    { x: x_NK, w: weight.tensor, bias, residual, ...Object.fromEntries(adapters) },
+    {
+      format: FORMATS.indexOf(weight.format),
+      firstRows: updates.map(({ firstRow }) => firstRow),
+      scales: updates.map(({ scale }) => scale),
+    },
+  );
+  return y as tf.Tensor2D;
+}
+
+function checkFours(where: string, sizes: readonly number[]): void {
+  if (sizes.every((size) => size % 4 === 0)) return;
+  throw new ShapeError({ where, expected: 'multiples of 4', found: `[${sizes.join(', ')}]` });
 }
 
 /** Launches sum_M = Σ_n dy_NM. */

@@ -8,17 +8,9 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import {
-  FORMATS,
-  launchLinearNn,
-  launchLinearNt,
-  launchLinearTn,
-  weightSlices,
-  type Weight,
-  type WeightFormat,
-  type WeightSlice,
-} from './linear.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
+import { FORMATS, weightSlices, type Weight, type WeightFormat, type WeightSlice } from './weight.ts';
 
 /** Columns of a part, as in the kernels. */
 const PART = 512;
@@ -65,7 +57,7 @@ export function forEachLogits(
   const slices = headSlices(rows, w, scratchBytes);
   const logits = gpu.empty([rows, Math.ceil(slices[0]!.rows / 4) * 4]);
   for (const slice of slices) {
-    launchLinearNt(hidden, slice, format, logits);
+    launchProductNt(hidden, slice, format, logits);
     visit(logits, slice);
   }
   gpu.release(logits);
@@ -161,7 +153,7 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
       hidden: () => {
         const dhidden = gpu.empty(hidden!.shape);
         forEachGradient((dlogits, slice) =>
-          launchLinearNn(dlogits, slice, FORMATS[format]!, dhidden, { accumulate: slice.firstRow > 0 }),
+          launchProductNn(dlogits, slice, FORMATS[format]!, dhidden, { accumulate: slice.firstRow > 0 }),
         );
         return asTensor(dhidden);
       },
@@ -170,7 +162,7 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
         const rowBytes = dweight.shape[1]! * 4;
         forEachGradient((dlogits, { firstRow, rows }) => {
           const operand = { tensor: dweight, offset: firstRow * rowBytes, size: rows * rowBytes };
-          launchLinearTn(dlogits, hidden!, { firstRow, rows, operand });
+          launchProductTn(dlogits, hidden!, { firstRow, rows, operand });
         });
         return asTensor(dweight);
       },

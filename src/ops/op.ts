@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.ts';
 
-type Attrs = Readonly<Record<string, number | boolean | tf.TensorInfo | undefined>>;
+type Attrs = Readonly<Record<string, number | boolean | readonly number[] | tf.TensorInfo | undefined>>;
 
 export interface OpDefinition<Input extends string, A extends Attrs> {
   name: string;

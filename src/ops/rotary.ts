@@ -1,4 +1,7 @@
-/** Rotary position embedding over several axes: M-RoPE in the decoder, two axes in the vision tower. */
+/**
+ * Queries, keys and values out of one projection, with rotary position embedding over several axes: M-RoPE in the
+ * decoder, two axes in the vision tower.
+ */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
@@ -13,68 +16,149 @@ export interface RotaryTable {
   columns: tf.Tensor;
 }
 
-/** Launches the rotation, or with `inverse` the one back. */
-function launchRotary(
-  { x, cosSin, columns, positions }: Record<'x' | 'cosSin' | 'columns' | 'positions', tf.TensorInfo>,
-  heads: number,
-  inverse: boolean,
-): tf.TensorInfo {
-  const gpu = currentGpu();
-  const rows = x.shape[0]!;
+/** The heads in a row of a projection: H of queries, then K of keys, then K of values. */
+export interface Heads {
+  heads: number;
+  kvHeads: number;
+}
+
+/** Where keys and values of a pass go: row n to row `rows_N[n]` of a cache. */
+export interface KvDestination {
+  /** f32 [M, K * E] */
+  k: tf.Tensor;
+  /** f32 [M, K * E] */
+  v: tf.Tensor;
+  /** int32 [N], no row twice; rows outside the cache are skipped. */
+  rows_N: tf.Tensor;
+}
+
+type Turn = Record<'cosSin' | 'columns' | 'positions', tf.TensorInfo>;
+
+interface Split {
+  q: tf.TensorInfo;
+  k: tf.TensorInfo;
+  v: tf.TensorInfo;
+}
+
+/** Launches the split of `qkv` into `out`. */
+function launchSplitRotary(
+  qkv: tf.TensorInfo,
+  { cosSin, columns, positions }: Turn,
+  { heads, kvHeads }: Heads,
+  { q, k, v }: Split,
+  rows_N?: tf.TensorInfo,
+): void {
+  const rows = qkv.shape[0]!;
   const halfDim = columns.shape[0]!;
-  const out = gpu.empty(x.shape);
-  gpu.dispatch('rotary/rotary', {
+  currentGpu().dispatch('rotary/split_rotary_fwd', {
     operands: {
-      x_NHE: x,
+      qkv_NX: qkv,
       cos_sin_PT: cosSin,
       columns_d: columns,
       positions_AN: positions,
-      out_NHE: out,
+      rows_N: rows_N ?? positions,
+      q_NHE: q,
+      k_MKE: k,
+      v_MKE: v,
     },
-    params: { rows, heads, half_dim: halfDim, table_columns: cosSin.shape[1]! },
-    constants: { INVERSE: inverse ? 1 : 0 },
+    params: {
+      rows,
+      heads,
+      kv_heads: kvHeads,
+      half_dim: halfDim,
+      table_columns: cosSin.shape[1]!,
+      key_rows: k.shape[0]!,
+    },
+    constants: { MAPPED: rows_N ? 1 : 0 },
     grid: gridFor(rows * halfDim, 64),
   });
-  return out;
 }
 
-const rotaryOp = defineOp<'x' | 'cosSin' | 'columns' | 'positions', { heads: number }>({
-  name: 'WethinkRotary',
+const splitRotaryOp = defineOp<'qkv' | keyof Turn, { heads: number; kvHeads: number }>({
+  name: 'WethinkSplitRotary',
   saveInputs: ['cosSin', 'columns', 'positions'],
-  forward: (inputs, { heads }) => [launchRotary(inputs, heads, false)],
-  // A rotation is orthogonal: its gradient turns back.
-  gradient: ([dy], [cosSin, columns, positions], { heads }) => ({
-    x: () =>
-      asTensor(
-        launchRotary({ x: dy!, cosSin: cosSin!, columns: columns!, positions: positions! }, heads, true),
-      ),
+  forward({ qkv, ...turn }, heads) {
+    const gpu = currentGpu();
+    const [rows] = qkv.shape as [number];
+    const headDim = 2 * turn.columns.shape[0]!;
+    const q = gpu.empty([rows, heads.heads * headDim]);
+    const [k, v] = [gpu.empty([rows, heads.kvHeads * headDim]), gpu.empty([rows, heads.kvHeads * headDim])];
+    launchSplitRotary(qkv, turn, heads, { q, k, v });
+    return [q, k, v];
+  },
+  gradient: ([dq, dk, dv], [cosSin, columns, positions], { heads, kvHeads }) => ({
+    // A rotation is orthogonal: its gradient turns back.
+    qkv: () => {
+      const gpu = currentGpu();
+      const [rows] = dq!.shape as [number];
+      const [halfDim] = columns!.shape as [number];
+      const dqkv = gpu.empty([rows, (heads + 2 * kvHeads) * 2 * halfDim]);
+      gpu.dispatch('rotary/split_rotary_bwd', {
+        operands: {
+          dq_NHE: dq!,
+          dk_NKE: dk!,
+          dv_NKE: dv!,
+          cos_sin_PT: cosSin!,
+          columns_d: columns!,
+          positions_AN: positions!,
+          dqkv_NX: dqkv,
+        },
+        params: {
+          rows,
+          heads,
+          kv_heads: kvHeads,
+          half_dim: halfDim,
+          table_columns: cosSin!.shape[1]!,
+        },
+        grid: gridFor(rows * halfDim, 64),
+      });
+      return asTensor(dqkv);
+    },
   }),
 });
 
 /**
- * Turns the pair (d, d + E/2) of every head of x by the angle of its axis at the row's position, the
- * "rotate half" form of Hugging Face. Differentiable in x.
- * @param x f32 [N, heads * E]
+ * Splits qkv_NX into q [N, H * E], k and v [N, K * E], and turns the pair (d, d + E/2) of every head of q and k by
+ * the angle of its axis at the row's position, the "rotate half" form of Hugging Face. Differentiable in qkv_NX.
+ * With `into`, which has no gradient, keys and values go to rows of a cache, and the whole cache is returned.
+ * @param qkv_NX f32 [N, (H + 2 K) * E]
  * @param positions_AN int32 [A, N]; each must be a row of the table, which the GPU does not check
  * @throws {ShapeError} when the shapes disagree
  */
-export function rotary(
-  x: tf.Tensor,
-  heads: number,
+export function splitRotary(
+  qkv_NX: tf.Tensor,
+  { heads, kvHeads }: Heads,
   table: RotaryTable,
   positions_AN: tf.Tensor,
-): tf.Tensor2D {
+  into?: KvDestination,
+): { q: tf.Tensor; k: tf.Tensor; v: tf.Tensor } {
   const { cosSin, columns } = table;
-  checkShape('rotary.table.columns', columns.shape, [null, 2]);
-  checkShape('rotary.table.cosSin', cosSin.shape, [null, null, 2]);
-  checkShape('rotary.x', x.shape, [null, heads * columns.shape[0] * 2]);
-  checkShape('rotary.positions_AN', positions_AN.shape, [null, x.shape[0]]);
+  checkShape('splitRotary.table.columns', columns.shape, [null, 2]);
+  checkShape('splitRotary.table.cosSin', cosSin.shape, [null, null, 2]);
+  const [rows] = qkv_NX.shape as [number];
+  const headDim = columns.shape[0]! * 2;
+  checkShape('splitRotary.qkv_NX', qkv_NX.shape, [null, (heads + 2 * kvHeads) * headDim]);
+  checkShape('splitRotary.positions_AN', positions_AN.shape, [null, rows]);
   if (columns.dtype !== 'int32' || positions_AN.dtype !== 'int32') {
     throw new ShapeError({
-      where: 'rotary',
+      where: 'splitRotary',
       expected: 'int32 columns and positions',
       found: `${columns.dtype} and ${positions_AN.dtype}`,
     });
   }
-  return rotaryOp({ x, cosSin, columns, positions: positions_AN }, { heads })[0] as tf.Tensor2D;
+  if (into) {
+    const { k, v, rows_N } = into;
+    checkShape('splitRotary.into.k', k.shape, [null, kvHeads * headDim]);
+    checkShape('splitRotary.into.v', v.shape, k.shape);
+    checkShape('splitRotary.into.rows_N', rows_N.shape, [rows]);
+    const q = currentGpu().empty([rows, heads * headDim]);
+    const turn = { cosSin, columns, positions: positions_AN };
+    launchSplitRotary(qkv_NX, turn, { heads, kvHeads }, { q, k, v }, rows_N);
+    return { q: asTensor(q), k, v };
+  }
+  const [q, k, v] = splitRotaryOp(
+    { qkv: qkv_NX, cosSin, columns, positions: positions_AN },
+    { heads, kvHeads },
+  );
+  return { q: q!, k: k!, v: v! };
 }

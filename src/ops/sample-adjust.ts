@@ -3,7 +3,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import type { WeightSlice } from './linear.ts';
+import type { WeightSlice } from './weight.ts';
 import { CHUNK, chunkCount } from './sample-cut.ts';
 import type { SamplePlan } from './sample-options.ts';
 import type { SampleState } from './sample-state.ts';

@@ -2,7 +2,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
-import { launchLinearNt, weightSlices, type Weight } from './linear.ts';
+import { launchProductNt } from './product.ts';
+import { weightSlices, type Weight } from './weight.ts';
 
 /** Slices begin at multiples of this: those of the kernels that read them. */
 const PART = 512;
@@ -44,7 +45,7 @@ export function holdLogits(hidden: tf.TensorInfo, { tensor, format, shape }: Wei
   });
   for (const slice of weightSlices(tensor, columns)) {
     const { logits, firstRow } = held[Math.floor(slice.firstRow / perTensor)]!;
-    launchLinearNt(hidden, slice, format, logits, { offset: slice.firstRow - firstRow });
+    launchProductNt(hidden, slice, format, logits, { offset: slice.firstRow - firstRow });
   }
   return held;
 }

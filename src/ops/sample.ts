@@ -5,7 +5,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
-import type { Weight, WeightSlice } from './linear.ts';
+import type { Weight, WeightSlice } from './weight.ts';
 import { forEachLogits, launchLogprobFinish, launchLogprobParts, partCount } from './logprob.ts';
 import { checkShape } from './op.ts';
 import { launchAdjust } from './sample-adjust.ts';

@@ -7,7 +7,6 @@ import type { Gpu } from '../gpu/gpu.ts';
 import { activationTest } from './self-test/activation.ts';
 import { attentionTest } from './self-test/attention.ts';
 import { benchTest } from './self-test/bench.ts';
-import { cacheTest } from './self-test/cache.ts';
 import type { Check, KernelTest } from './self-test/case.ts';
 import { embeddingTest } from './self-test/embedding.ts';
 import { grpoTest } from './self-test/grpo.ts';
@@ -27,7 +26,6 @@ export const KERNEL_TESTS: readonly KernelTest[] = [
   embeddingTest,
   rotaryTest,
   attentionTest,
-  cacheTest,
   logprobTest,
   sampleTest,
   grpoTest,

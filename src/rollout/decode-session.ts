@@ -7,8 +7,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Plan } from '../gpu/plan.ts';
 import type { Qwen2_5_VL } from '../model/qwen2_5_vl.ts';
-import { writeRows } from '../ops/cache.ts';
-import type { RotaryTable } from '../ops/rotary.ts';
+import type { KvDestination, RotaryTable } from '../ops/rotary.ts';
 import type { SampleOptions } from '../ops/sample-options.ts';
 import { advance, sampleTokens } from '../ops/sample.ts';
 import { createSampleState, freeSampleState, type SampleState } from '../ops/sample-state.ts';
@@ -65,12 +64,9 @@ export class DecodeSession {
     return this.shape.promptRows + slot * this.shape.maxTokens;
   }
 
-  /** Writes new keys and values of a layer into the cache rows `rows_N`; returns the whole cache. */
-  store(layer: number, rows_N: tf.Tensor, k: tf.Tensor, v: tf.Tensor): { k: tf.Tensor; v: tf.Tensor } {
-    const cache = { k: this.#keys[layer]!, v: this.#values[layer]! };
-    writeRows(cache.k, rows_N, k);
-    writeRows(cache.v, rows_N, v);
-    return cache;
+  /** The cache of a layer, for new keys and values in the rows `rows_N`. */
+  cache(layer: number, rows_N: tf.Tensor): KvDestination {
+    return { k: this.#keys[layer]!, v: this.#values[layer]!, rows_N };
   }
 
   /** The plan of one decode step with these options. */
@@ -92,7 +88,7 @@ export class DecodeSession {
       vision: null,
       positions: state.positions_3B,
       ranges: state.ranges_B4,
-      cache: (layer, k, v) => this.store(layer, state.cacheRow_B, k, v),
+      cache: (layer) => this.cache(layer, state.cacheRow_B),
     });
     sampleTokens(this.#model.finalNorm(hidden), this.#model.head, state, options);
     advance(state);

@@ -214,14 +214,16 @@ export class RolloutEngine {
         const { firstRow, request } = placed[group]!;
         return Array.from(requests[request]!.prompt.tokens, (_, i) => firstRow + i);
       });
+      // A pack's ranges are rows of the pack, which lie in order in the cache.
+      batch.ranges.forEach((end, i) => {
+        if (i % 4 === 2) batch.ranges[i] = rows[end]!;
+        if (i % 4 === 3) batch.ranges[i] = rows[end - 1]! + 1;
+      });
       tf.tidy(() => {
         const rows_N = tf.tensor1d(rows, 'int32');
         model.hiddenStates({
           ...uploadBatch(model, batch),
-          cache: (layer, k, v) => {
-            session.store(layer, rows_N, k, v);
-            return { k, v };
-          },
+          cache: (layer) => session.cache(layer, rows_N),
         });
       });
     }

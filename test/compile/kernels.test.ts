@@ -15,12 +15,14 @@ const ROOT = new URL('../../kernels/', import.meta.url);
  */
 const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ FORMAT: 0 }, { FORMAT: 1 }, { FORMAT: 2 }],
+  [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
   ...[
     'HAS_BIAS',
-    'OF_UP',
-    'INVERSE',
+    'HAS_RESIDUAL',
+    'ACCUMULATE',
+    'MAPPED',
     'GREEDY',
     'ADJUSTED',
     'CUT',

@@ -1,14 +1,9 @@
 import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
-import {
-  launchLinearNn,
-  launchLinearNt,
-  launchLinearTn,
-  linear,
-  weightSlices,
-  type WeightFormat,
-} from '../../src/ops/linear.ts';
+import { linear } from '../../src/ops/linear.ts';
+import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops/product.ts';
+import { weightSlices, type WeightFormat } from '../../src/ops/weight.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import {
   DIFFERENCE_TOLERANCE,
@@ -26,10 +21,12 @@ import { columnSum, linearNn, linearNt, linearTn } from './reference/linear.ts';
 // of the sum of magnitudes; random signs stay far below.
 const TOLERANCE = 3e-6;
 
-/** N rows, K inputs, M outputs: one, tails of the 8 x 4 tile and of the workgroup, larger. */
+/** N rows, K inputs, M outputs: each of the tiles of 1, 4 and 8 rows, their tails, larger. */
 const SHAPES = [
   [1, 4, 4],
+  [2, 12, 36],
   [3, 8, 12],
+  [4, 20, 8],
   [8, 16, 32],
   [9, 20, 36],
   [65, 36, 68],
@@ -65,10 +62,10 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
       const weight = { tensor, format, shape: [M, K] as const };
       expectClose(await read(linear(x, weight)), linearNt(xValues, exact, shape), TOLERANCE, 'y');
       const expected = linearNt(xValues, exact, shape, biasValues);
-      expectClose(await read(linear(x, weight, bias)), expected, TOLERANCE, 'y with bias');
+      expectClose(await read(linear(x, weight, { bias })), expected, TOLERANCE, 'y with bias');
 
       const xs = format === 'f32' ? [x, bias, tensor] : [x, bias];
-      const [dx, dBias, dw] = gradients(() => linear(x, weight, bias), xs, dy);
+      const [dx, dBias, dw] = gradients(() => linear(x, weight, { bias }), xs, dy);
       expectClose(await read(dx!), linearNn(dyValues, exact, shape), TOLERANCE, 'dx');
       expectClose(await read(dBias!), columnSum(dyValues, M), TOLERANCE, 'dBias');
       if (dw) expectClose(await read(dw), linearTn(dyValues, xValues, shape), TOLERANCE, 'dw');
@@ -90,10 +87,10 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
         const dw = gpu.empty([M, K]);
         for (const slice of weightSlices(w, maxRows)) {
           const offset = slice.firstRow;
-          launchLinearNt(x, slice, format, y, { bias, offset });
-          launchLinearNn(dy, slice, format, dx, { offset, accumulate: offset > 0 });
+          launchProductNt(x, slice, format, y, { bias, offset });
+          launchProductNn(dy, slice, format, dx, { offset, accumulate: offset > 0 });
         }
-        for (const slice of weightSlices(dw, maxRows)) launchLinearTn(dy, x, slice, slice.firstRow);
+        for (const slice of weightSlices(dw, maxRows)) launchProductTn(dy, x, slice, slice.firstRow);
         return Promise.all([y, dx, dw].map((info) => read(info)));
       };
       expect(weightSlices(w, 64).map(({ rows }) => rows)).toEqual([64, 64, 64, 8]);
@@ -107,16 +104,115 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
   });
 });
 
-it('accumulates onto what the output holds', async () => {
+it('accumulates a multiple onto what the output holds', async () => {
   const [N, K, M] = [9, 8, 12];
   const xValues = randomValues(N * K, 'x');
   const wValues = randomValues(M * K, 'w');
+  const dyValues = randomValues(N * M, 'dy');
   await guarded(device.gpu, async ({ input, read }) => {
     const [slice] = weightSlices(input([M, K], wValues));
+    const options = { accumulate: true, scale: -0.5 };
     const y = input([N, M], new Float32Array(N * M).fill(2));
-    launchLinearNt(input([N, K], xValues), slice!, 'f32', y, { accumulate: true });
-    const expected = linearNt(xValues, wValues, [N, K, M]).map((value) => value + 2);
+    launchProductNt(input([N, K], xValues), slice!, 'f32', y, options);
+    const expected = linearNt(xValues, wValues, [N, K, M]).map((value) => 2 - 0.5 * value);
     expectClose(await read(y), expected, TOLERANCE, 'y');
+    const dx = input([N, K], new Float32Array(N * K).fill(3));
+    launchProductNn(input([N, M], dyValues), slice!, 'f32', dx, options);
+    const expectedDx = linearNn(dyValues, wValues, [N, K, M]).map((value) => 3 - 0.5 * value);
+    expectClose(await read(dx), expectedDx, TOLERANCE, 'dx');
+  });
+});
+
+it('gives the same bits whatever the number of rows', async () => {
+  const [N, K, M] = [11, 64, 40];
+  const x = randomValues(N * K, 'x');
+  const w = randomValues(M * K, 'w');
+  await guarded(device.gpu, async ({ input, read }) => {
+    const weight = { tensor: input([M, K], w), format: 'f32', shape: [M, K] } as const;
+    const residual = randomValues(N * M, 'residual');
+    const some = async (from: number, to: number) =>
+      read(
+        linear(input([to - from, K], x.slice(from * K, to * K)), weight, {
+          residual: input([to - from, M], residual.slice(from * M, to * M)),
+        }),
+      );
+    const all = await some(0, N);
+    for (const [from, to] of [
+      [0, 1],
+      [4, 6],
+      [3, 7],
+      [2, 10],
+    ] as const) {
+      expect(await some(from, to)).toEqual(all.slice(from * M, to * M));
+    }
+  });
+});
+
+/** First row and rows of each update of a stack of M = 24: all, one part, the outer two, all three. */
+const UPDATES: readonly { ranges: readonly (readonly [number, number])[] }[] = [
+  { ranges: [[0, 24]] },
+  { ranges: [[8, 4]] },
+  {
+    ranges: [
+      [0, 8],
+      [12, 12],
+    ],
+  },
+  {
+    ranges: [
+      [0, 8],
+      [8, 4],
+      [12, 12],
+    ],
+  },
+];
+
+it.each(UPDATES)('low-rank updates of $ranges with a residual: output and gradients', async ({ ranges }) => {
+  const [N, K, M, R] = [9, 12, 24, 4];
+  const scales = [0.5, -1.5, 2];
+  const values = { x: randomValues(N * K, 'x'), residual: randomValues(N * M, 'residual') };
+  const [w, dy] = [randomValues(M * K, 'w'), randomValues(N * M, 'dy')];
+  const parts = ranges.map(([firstRow, rows], i) => ({
+    firstRow,
+    rows,
+    scale: scales[i]!,
+    down: randomValues(R * K, `down${i}`),
+    up: randomValues(rows * R, `up${i}`),
+  }));
+  const columns = (matrix: ArrayLike<number>, first: number, rows: number): Float64Array =>
+    Float64Array.from({ length: N * rows }, (_, i) => matrix[Math.floor(i / rows) * M + first + (i % rows)]!);
+  const expected = linearNt(values.x, w, [N, K, M]).map((value, i) => value + values.residual[i]!);
+  const dx = linearNn(dy, w, [N, K, M]);
+  const gradientsOfParts: Float64Array[] = [];
+  for (const { firstRow, rows, scale, down, up } of parts) {
+    const inner = linearNt(values.x, down, [N, K, R]).map((value) => scale * value);
+    linearNt(inner, up, [N, R, rows]).forEach((value, i) => {
+      expected[Math.floor(i / rows) * M + firstRow + (i % rows)]! += value;
+    });
+    const dPart = columns(dy, firstRow, rows);
+    const dInner = linearNn(dPart, up, [N, R, rows]).map((value) => scale * value);
+    linearNn(dInner, down, [N, K, R]).forEach((value, i) => (dx[i]! += value));
+    gradientsOfParts.push(linearTn(dInner, values.x, [N, K, R]), linearTn(dPart, inner, [N, R, rows]));
+  }
+  await guarded(device.gpu, async ({ input, read }) => {
+    const weight = { tensor: input([M, K], w), format: 'f32', shape: [M, K] } as const;
+    const x = input([N, K], values.x);
+    const residual = input([N, M], values.residual);
+    const updates = parts.map(({ firstRow, rows, scale, down, up }) => ({
+      firstRow,
+      scale,
+      down: input([R, K], down),
+      up: input([rows, R], up),
+    }));
+    const run = () => linear(x, weight, { residual, updates });
+    expectClose(await read(run()), expected, TOLERANCE, 'y');
+    const inputs = [x, residual, ...updates.flatMap(({ down, up }) => [down, up])];
+    const [dX, dResidual, ...dUpdates] = gradients(run, inputs, input([N, M], dy));
+    expectClose(await read(dX!), dx, TOLERANCE, 'dx');
+    expectClose(await read(dResidual!), dy, 0, 'dResidual');
+    for (const [i, d] of dUpdates.entries()) {
+      expectClose(await read(d), gradientsOfParts[i]!, TOLERANCE, `gradient ${i} of the updates`);
+    }
   });
 });
 
@@ -143,6 +239,13 @@ it('refuses shapes that disagree', async () => {
     const x = input([2, 8], new Float32Array(16));
     expect(() => linear(x, weight(4, 12))).toThrow(ShapeError);
     expect(() => linear(x, weight(6, 8))).toThrow(ShapeError);
-    expect(() => linear(x, weight(4, 8), input([8], new Float32Array(8)))).toThrow(ShapeError);
+    const zeros = (...shape: number[]) => input(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
+    expect(() => linear(x, weight(4, 8), { bias: zeros(8) })).toThrow(ShapeError);
+    expect(() => linear(x, weight(4, 8), { residual: zeros(4, 2) })).toThrow(ShapeError);
+    const update = { down: zeros(4, 8), up: zeros(4, 4), firstRow: 0, scale: 1 };
+    for (const wrong of [{ down: zeros(4, 4) }, { up: zeros(4, 8) }, { firstRow: 4 }, { firstRow: 2 }]) {
+      expect(() => linear(x, weight(4, 8), { updates: [{ ...update, ...wrong }] })).toThrow(ShapeError);
+    }
+    expect(() => linear(x, weight(4, 8), { updates: [update, update, update, update] })).toThrow(ShapeError);
   });
 });

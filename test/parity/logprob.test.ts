@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
-import type { WeightFormat } from '../../src/ops/linear.ts';
+import type { WeightFormat } from '../../src/ops/weight.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { RandomStream } from '../../src/util/random.ts';

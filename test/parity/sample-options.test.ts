@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import type { Weight } from '../../src/ops/linear.ts';
+import type { Weight } from '../../src/ops/weight.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
 import type { SampleOptions } from '../../src/ops/sample-options.ts';
 import {

@@ -1,6 +1,6 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
-import type { Weight } from '../../src/ops/linear.ts';
+import type { Weight } from '../../src/ops/weight.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
 import {
   createSampleState,

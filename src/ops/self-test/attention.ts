@@ -36,6 +36,7 @@ export const attentionTest: KernelTest = {
     'attention/attention_bwd_stats',
     'attention/attention_bwd_q',
     'attention/attention_bwd_kv',
+    'attention/split_kv',
   ],
   tolerance: TOLERANCE,
   launch: () => HEADS.flatMap(([heads, kvHeads]) => check(heads, kvHeads)),

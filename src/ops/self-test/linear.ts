@@ -1,5 +1,6 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../io/float16.ts';
-import { linear, type Weight } from '../linear.ts';
+import { linear } from '../linear.ts';
+import type { Weight } from '../weight.ts';
 import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
 
 /** Rows, inputs, outputs: a tail in every tile. */
@@ -19,7 +20,7 @@ function full(): Check[] {
   return checkDifferentiable({
     label: 'f32 weight and bias',
     inputs: [hostTensor([N, K], 1), hostTensor([M, K], 2), hostTensor([M], 3)],
-    run: ([x, tensor, bias]) => linear(x!, { tensor: tensor!, format: 'f32', shape: [M, K] }, bias),
+    run: ([x, tensor, bias]) => linear(x!, { tensor: tensor!, format: 'f32', shape: [M, K] }, { bias }),
     reference: ([x, w, bias]) => product(x!, w!, bias),
   });
 }

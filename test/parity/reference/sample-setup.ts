@@ -1,6 +1,6 @@
 /** Slots and heads for tests of sampling. */
 import type * as tf from '@tensorflow/tfjs';
-import type { Weight } from '../../../src/ops/linear.ts';
+import type { Weight } from '../../../src/ops/weight.ts';
 import type { SampleState, SlotStart } from '../../../src/ops/sample-state.ts';
 import type { Guarded } from '../harness.ts';
 
