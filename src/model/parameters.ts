@@ -1,6 +1,7 @@
 /** The parameters of a model on the GPU. */
 import type * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
+import { f32ToBf16 } from '../io/float16.ts';
 import type { Weight, WeightFormat } from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
 import { RandomStream } from '../util/random.ts';
@@ -27,7 +28,12 @@ interface Part {
 export type ParameterSource =
   | { kind: 'files'; files: WeightFiles }
   /** Random values, as transformers initialises the model: normal with this standard deviation. */
-  | { kind: 'random'; seed: number; std: number };
+  | { kind: 'random'; seed: number; std: number }
+  /** Frozen bf16 matrices that repeat one block of random values, for measurements at sizes nobody has files of. */
+  | { kind: 'repeated'; seed: number; std: number };
+
+/** Values of the block that is repeated: not a multiple of common widths, so that rows differ. */
+const BLOCK_VALUES = 2 * 65_521;
 
 export class Parameters {
   readonly #gpu: Gpu;
@@ -51,13 +57,13 @@ export class Parameters {
     const parameters = new Parameters(gpu);
     for (const stack of stacks) {
       const trainable = isTrainable(stack);
-      if (source.kind === 'random') {
+      if (source.kind === 'files') await parameters.#loadStored(stack, source.files, trainable);
+      else if (source.kind === 'repeated' && stack.kind === 'matrix') parameters.#repeat(stack, source);
+      else {
         parameters.#allocate(stack, 'f32', trainable);
         for (const part of stack.parts) {
           parameters.write(part.name, randomValues(part, source.seed, source.std));
         }
-      } else {
-        await parameters.#loadStored(stack, source.files, trainable);
       }
     }
     return parameters;
@@ -77,6 +83,16 @@ export class Parameters {
     for (const { name, file, storedName } of stored) {
       if (isPacked) this.#writePart(name, new Int32Array((await file.read(storedName)).buffer));
       else this.write(name, await file.readF32(storedName));
+    }
+  }
+
+  #repeat(stack: StackSpec, { seed, std }: { seed: number; std: number }): void {
+    this.#allocate(stack, 'bf16', false);
+    const { tensor } = this.get(stack.name);
+    const values = randomValues({ ...stack, shape: [BLOCK_VALUES] }, seed, std);
+    const words = new Int32Array(f32ToBf16(values).buffer);
+    for (let start = 0; start < tensor.size; start += words.length) {
+      this.#gpu.write(tensor, words.subarray(0, tensor.size - start), start * 4);
     }
   }
 

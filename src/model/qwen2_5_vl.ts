@@ -26,6 +26,8 @@ export interface ModelSettings {
   recompute: boolean;
   /** Random weights instead of stored ones. */
   fromScratch: boolean;
+  /** `bf16` fills random matrices quickly, by repetition (model/parameters.ts): for measurements, not for training. */
+  randomFormat?: 'f32' | 'bf16';
   /** For random weights and fresh adapters. */
   seed: number;
 }
@@ -154,7 +156,8 @@ async function loadBase(
 ): Promise<Parameters> {
   const specs = parameterTable(architecture);
   if (settings.fromScratch) {
-    const source = { kind: 'random', seed: settings.seed, std: architecture.initializerRange } as const;
+    const kind = settings.randomFormat === 'bf16' ? 'repeated' : 'random';
+    const source = { kind, seed: settings.seed, std: architecture.initializerRange } as const;
     return Parameters.load(gpu, stackedTable(specs), source, isTrainable);
   }
   await using files = await WeightFiles.open(folder);
