@@ -17,7 +17,7 @@ const PART = 512;
 /** Upper bound of the scratch, unless one part of all rows is larger. */
 const SCRATCH_BYTES = 64 * 2 ** 20;
 /** A quiet NaN: the log-probability of a target outside the vocabulary. */
-const NAN_BITS = 0x7fc00000;
+export const NAN_BITS = 0x7fc00000;
 
 /** Parts of a vocabulary: the second dimension of the row states. */
 export function partCount(vocabulary: number): number {
@@ -87,7 +87,7 @@ export function launchLogprobParts(
 }
 
 /** Launches the merge of a row's parts into log-probability, entropy and logsumexp, each [N]. */
-export function launchLogprobFinish(
+function launchLogprobFinish(
   parts: tf.TensorInfo,
   target: tf.TensorInfo,
   vocabulary: number,

@@ -12,7 +12,7 @@ import { chunkCount } from './sample-cut.ts';
 export interface SampleState {
   slots: number;
   maxTokens: number;
-  /** [B]: the next input token. Undefined before the first `advance`. */
+  /** [B]: the next input token: the last of the prompt, then what `sampleTokens` chose; -1 when there was none. */
   tokens_B: tf.Tensor;
   /** [3, B]: M-RoPE position of the next input token, the same on every axis. */
   positions_3B: tf.Tensor;
@@ -34,12 +34,6 @@ export interface SampleState {
   banned: tf.Tensor;
   /** [B, chunks of 128 ids, 4]: a bit for every id that occurred; undefined unless it was asked for. */
   seen_BC4: tf.Tensor | undefined;
-  /** [B]: the choice of this step; -1 when there was none. */
-  sampled_B: tf.Tensor;
-  /** f32 [B] */
-  sampledLogprob_B: tf.Tensor;
-  /** f32 [B], nats */
-  sampledEntropy_B: tf.Tensor;
   /** [B, T]: responses; defined up to each slot's length. */
   tokensOut_BT: tf.Tensor;
   /** f32 [B, T] */
@@ -105,9 +99,6 @@ export function createSampleState({
     endTokens: ids(endTokens),
     banned: ids(banned),
     seen_BC4: seenVocabulary === undefined ? undefined : ints(slots, chunkCount(seenVocabulary), 4),
-    sampled_B: ints(slots),
-    sampledLogprob_B: floats(slots),
-    sampledEntropy_B: floats(slots),
     tokensOut_BT: ints(slots, maxTokens),
     logprobsOut_BT: floats(slots, maxTokens),
     entropiesOut_BT: floats(slots, maxTokens),

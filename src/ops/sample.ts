@@ -6,7 +6,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import type { Weight, WeightSlice } from './weight.ts';
-import { forEachLogits, launchLogprobFinish, launchLogprobParts, partCount } from './logprob.ts';
+import { forEachLogits, launchLogprobParts, NAN_BITS, partCount } from './logprob.ts';
 import { checkShape } from './op.ts';
 import { launchAdjust } from './sample-adjust.ts';
 import { chunkCount, launchCut } from './sample-cut.ts';
@@ -15,10 +15,10 @@ import { samplePlan, type SampleOptions, type SamplePlan } from './sample-option
 import type { SampleState } from './sample-state.ts';
 
 /**
- * Launches the choice of a token for every slot: `state.sampled_B`, its log-probability under the full softmax
- * at the sampling temperature (banned ids included, so that it equals `linearLogprob` of that token to the
- * bit) and the entropy. The noise is a function of seed, step, prompt, response, position and token alone.
- * A row whose logits are all NaN yields token -1 and log-probability NaN.
+ * Launches the choice of a token for every active slot, into `state.tokens_B` and the outputs at the slot's length:
+ * the token, its log-probability under the full softmax at the sampling temperature (banned ids included, so that
+ * it equals `linearLogprob` of that token to the bit) and the entropy. The noise is a function of seed, step, prompt,
+ * response, position and token alone. A row whose logits are all NaN yields token -1 and log-probability NaN.
  *
  * Logits exist for a bounded slice of the vocabulary at a time, but with top-k, top-p or min-p: these need
  * whole rows, twice 4 B V bytes.
@@ -34,25 +34,28 @@ export function sampleTokens(
 ): void {
   const gpu = currentGpu();
   const [vocabulary, inner] = weight.shape;
-  const { slots, sampled_B, sampledLogprob_B, sampledEntropy_B } = state;
+  const { slots, maxTokens } = state;
   checkShape('sampleTokens.hidden_BD', hidden_BD.shape, [slots, inner]);
   const plan = samplePlan(options);
   const count = partCount(vocabulary);
   const out = { parts: gpu.empty([slots, count, 4]), best: gpu.empty([slots, count, 2], 'int32') };
   const launch = plan.isCut ? launchCutParts : plan.isAdjusted ? launchAdjustedParts : launchPlainParts;
   launch(hidden_BD, weight, state, plan, out);
-  gpu.dispatch('sample/choose_token', {
-    operands: { best_NP2: out.best, token_B: sampled_B },
-    params: { rows: slots, parts: count },
+  gpu.dispatch('sample/settle_tokens', {
+    operands: {
+      best_NP2: out.best,
+      parts_NP4: out.parts,
+      active_B: state.active_B,
+      length_B: state.length_B,
+      tokens_B: state.tokens_B,
+      tokens_BT: state.tokensOut_BT,
+      logprobs_BT: state.logprobsOut_BT,
+      entropies_BT: state.entropiesOut_BT,
+    },
+    params: { rows: slots, parts: count, max_tokens: maxTokens, nan_bits: NAN_BITS },
     grid: gridFor(slots, 64),
   });
-  const logsumexp = gpu.empty([slots]);
-  launchLogprobFinish(out.parts, sampled_B, vocabulary, {
-    logprob: sampledLogprob_B,
-    entropy: sampledEntropy_B,
-    logsumexp,
-  });
-  for (const scratch of [out.parts, out.best, logsumexp]) gpu.release(scratch);
+  for (const scratch of [out.parts, out.best]) gpu.release(scratch);
 }
 
 /** Below what any row holds: parameters must be finite. */
@@ -144,54 +147,30 @@ function launchSampleParts(
 }
 
 /**
- * Launches the move to the next step: every active slot appends what `sampleTokens` chose to its outputs, takes
- * the token as its next input, one position and one cache row further, and becomes inactive at an end token
- * or at its own length. Inactive slots keep their state.
+ * Launches the move to the next step: every active slot goes one position and one cache row further and becomes
+ * inactive at an end token or at its own length. Inactive slots keep their state.
  */
 export function advance(state: SampleState): void {
   const gpu = currentGpu();
-  const { slots, active_B, length_B, sampled_B } = state;
+  const { slots, active_B, tokens_B } = state;
   const grid = gridFor(slots, 64);
-  gpu.dispatch('sample/append_outputs', {
-    operands: {
-      active_B,
-      length_B,
-      sampled_B,
-      logprob_B: state.sampledLogprob_B,
-      entropy_B: state.sampledEntropy_B,
-      tokens_BT: state.tokensOut_BT,
-      logprobs_BT: state.logprobsOut_BT,
-      entropies_BT: state.entropiesOut_BT,
-    },
-    params: { slots, max_tokens: state.maxTokens },
-    grid,
-  });
-  gpu.dispatch('sample/next_inputs', {
-    operands: {
-      active_B,
-      sampled_B,
-      tokens_B: state.tokens_B,
-      positions_3B: state.positions_3B,
-      ranges_B4: state.ranges_B4,
-      cacheRow_B: state.cacheRow_B,
-    },
-    params: { slots },
-    grid,
-  });
   if (state.seen_BC4) {
     gpu.dispatch('sample/mark_seen', {
-      operands: { active_B, sampled_B, seen_BC4: state.seen_BC4 },
+      operands: { active_B, tokens_B, seen_BC4: state.seen_BC4 },
       params: { slots, words: 4 * state.seen_BC4.shape[1]! },
       grid,
     });
   }
-  gpu.dispatch('sample/retire', {
+  gpu.dispatch('sample/advance_slots', {
     operands: {
-      sampled_B,
+      tokens_B,
       end_tokens: state.endTokens,
       maxLength_B: state.maxLength_B,
-      length_B,
+      length_B: state.length_B,
       active_B,
+      positions_3B: state.positions_3B,
+      ranges_B4: state.ranges_B4,
+      cacheRow_B: state.cacheRow_B,
     },
     params: { slots },
     grid,

@@ -41,7 +41,7 @@ it.each([
       );
       startSlots(state, starts, 7, step);
       sampleTokens(h, weight, state, { temperature: 1, ...options });
-      for (const token of await use.readInts(state.sampled_B)) counts[token]! += 1;
+      for (const token of await use.readInts(state.tokens_B)) counts[token]! += 1;
     }
   });
   const all = { ...NO_RESTRICTIONS, ...options };

@@ -12,7 +12,7 @@ import { advance, sampleTokens } from '../../src/ops/sample.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { guarded, openGpu, randomValues } from './harness.ts';
 import { linearNt } from './reference/linear.ts';
-import { fixedHead, ones, outputs, start } from './reference/sample-setup.ts';
+import { fixedHead, ones, outputs, start, firstOutputs } from './reference/sample-setup.ts';
 
 const ALL: SampleOptions = {
   temperature: 0.8,
@@ -103,11 +103,11 @@ it('gives the log-probability and entropy of the full softmax, to the bit', asyn
         1,
       );
       sampleTokens(h, weight, state, options);
-      const tokens = await use.readInts(state.sampled_B);
+      const tokens = await use.readInts(state.tokens_B);
       if (options.repetitionPenalty! < 1) expect(best).toEqual(expect.arrayContaining([...tokens]));
-      const full = linearLogprob(h, weight, state.sampled_B, { temperature: temperature || 1 });
-      expect(await use.read(state.sampledLogprob_B)).toEqual(await use.read(full.logprob_N));
-      expect(await use.read(state.sampledEntropy_B)).toEqual(await use.read(full.entropy_N));
+      const full = linearLogprob(h, weight, state.tokens_B, { temperature: temperature || 1 });
+      expect(await firstOutputs(use, state, state.logprobsOut_BT)).toEqual(await use.read(full.logprob_N));
+      expect(await firstOutputs(use, state, state.entropiesOut_BT)).toEqual(await use.read(full.entropy_N));
     }
   });
   freeSampleState(state);
@@ -143,7 +143,7 @@ it('ends a slot that may choose nothing, and refuses what it cannot do', async (
     for (const options of [{ minTokens: 1 }, { minTokens: 1, topK: 2, topP: 0.5, minP: 0.5 }]) {
       startSlots(state, [start({ maxLength: 4 })], 1, 1);
       sampleTokens(h, weight, state, { temperature: 0.5, ...options });
-      expect([...(await use.readInts(state.sampled_B))]).toEqual([-1]);
+      expect([...(await use.readInts(state.tokens_B))]).toEqual([-1]);
     }
     const refused: readonly Partial<SampleOptions>[] = [
       { topK: -1 },

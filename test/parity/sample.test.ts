@@ -12,6 +12,7 @@ import { advance, sampleTokens } from '../../src/ops/sample.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { expectClose, guarded, openGpu, randomValues, type Guarded } from './harness.ts';
 import { linearNt } from './reference/linear.ts';
+import { firstOutputs } from './reference/sample-setup.ts';
 import { gumbel, scores, type NoiseKey } from './reference/sample.ts';
 
 // The noise passes two logarithms in f32; candidates closer than this may swap.
@@ -77,15 +78,15 @@ it.each([
           step,
         );
         sampleTokens(h, weight, state, { temperature });
-        const tokens = await use.readInts(state.sampled_B);
+        const tokens = await use.readInts(state.tokens_B);
         const x = linearNt(hidden, weightValues, [B, D, V]).map((value) => value / temperature);
         tokens.forEach((token, b) => {
           const row = x.subarray(b * V, (b + 1) * V);
           expectBest(token, scores(row, noiseKey(b, seed, step, 0), banned), `slot ${b}`);
         });
-        const { logprob_N, entropy_N } = linearLogprob(h, weight, state.sampled_B, { temperature });
-        expect(await use.read(state.sampledLogprob_B)).toEqual(await use.read(logprob_N));
-        expect(await use.read(state.sampledEntropy_B)).toEqual(await use.read(entropy_N));
+        const { logprob_N, entropy_N } = linearLogprob(h, weight, state.tokens_B, { temperature });
+        expect(await firstOutputs(use, state, state.logprobsOut_BT)).toEqual(await use.read(logprob_N));
+        expect(await firstOutputs(use, state, state.entropiesOut_BT)).toEqual(await use.read(entropy_N));
         // The same tokens, scored one at a time and through slices of one part.
         const last = use.input([1, D], hidden.slice((B - 1) * D));
         const lastToken = use.input([1], tokens.slice(B - 1));
@@ -115,7 +116,7 @@ it('draws noise word for word as the generator on the host', async () => {
       Int32Array.from({ length: B }, (_, b) => b * 7),
     );
     sampleTokens(h, weight, state, { temperature: 1 });
-    const tokens = await use.readInts(state.sampled_B);
+    const tokens = await use.readInts(state.tokens_B);
     tokens.forEach((token, b) => {
       const key = noiseKey(b, 123, 456, b * 7);
       const noise = Float64Array.from({ length: V }, (_, v) => gumbel(key, v));
@@ -144,7 +145,7 @@ it('follows the softmax in the long run', async () => {
         step,
       );
       sampleTokens(h, weight, state, { temperature: 1 });
-      for (const token of await use.readInts(state.sampled_B)) counts[token]! += 1;
+      for (const token of await use.readInts(state.tokens_B)) counts[token]! += 1;
     }
   });
   const z = logits.reduce((sum, x) => sum + Math.exp(x), 0);
@@ -166,9 +167,9 @@ it('takes the lowest of the most likely ids at temperature 0, with log-probabili
     const h = use.input([2, D], Float32Array.of(1, 0, 0, 0, -1, 0, 0, 0));
     startSlots(state, [start(0), start(1)], 1, 1);
     sampleTokens(h, weight, state, { temperature: 0 });
-    expect([...(await use.readInts(state.sampled_B))]).toEqual([90, 0]);
+    expect([...(await use.readInts(state.tokens_B))]).toEqual([90, 0]);
     const expected = [2 - Math.log(1196 + 4 * Math.exp(2)), -Math.log(1196 + 4 * Math.exp(-2))];
-    expectClose(await use.read(state.sampledLogprob_B), expected, 1e-6, 'logprob');
+    expectClose(await firstOutputs(use, state, state.logprobsOut_BT), expected, 1e-6, 'logprob');
     expect(() => sampleTokens(h, weight, state, { temperature: -1 })).toThrow(ShapeError);
   });
   freeSampleState(state);
@@ -243,8 +244,8 @@ it('ends a slot that has no token to take, and refuses impossible starts', async
       temperature: 1,
     });
     advance(state);
-    expect([...(await use.readInts(state.sampled_B))]).toEqual([-1, -1]);
-    expect([...(await use.read(state.sampledLogprob_B))]).toEqual([NaN, NaN]);
+    expect([...(await use.readInts(state.tokens_B))]).toEqual([-1, -1]);
+    expect([...(await firstOutputs(use, state, state.logprobsOut_BT))]).toEqual([NaN, NaN]);
     expect([...(await use.readInts(state.active_B))]).toEqual([0, 0]);
     expect(() => startSlots(state, [start(0, 5)], 1, 1)).toThrow(/maxLength/);
     expect(() => startSlots(state, [start(0, 1), start(1, 1), start(2, 1)], 1, 1)).toThrow(ShapeError);

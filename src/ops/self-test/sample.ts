@@ -30,10 +30,8 @@ export const sampleTest: KernelTest = {
   name: 'sample',
   kernels: [
     'sample/sample_parts',
-    'sample/choose_token',
-    'sample/append_outputs',
-    'sample/next_inputs',
-    'sample/retire',
+    'sample/settle_tokens',
+    'sample/advance_slots',
     'sample/adjust_logits',
     'sample/begin_cut',
     'sample/weigh_chunks',
@@ -58,11 +56,12 @@ export const sampleTest: KernelTest = {
     sampleTokens(upload(hidden), weight, state, { temperature: TEMPERATURE });
     advance(state);
     return [
-      { label: 'chosen tokens', actual: state.sampled_B, expected: chosen },
       {
         label: 'log-probabilities',
-        actual: state.sampledLogprob_B,
-        expected: chosen.map((token, slot) => x[slot * V + token]! - logSumExp(row(x, slot))),
+        actual: state.logprobsOut_BT,
+        expected: [first, second]
+          .flatMap((token, slot) => [x[slot * V + token]! - logSumExp(row(x, slot)), 0])
+          .concat([0, 0]),
       },
       { label: 'responses', actual: state.tokensOut_BT, expected: [first, 0, second, 0, 0, 0] },
       { label: 'lengths', actual: state.length_B, expected: [1, 1, 0] },

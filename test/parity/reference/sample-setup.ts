@@ -47,3 +47,12 @@ export async function outputs(use: Guarded, state: SampleState): Promise<number[
     Array.from(tokens.subarray(b * state.maxTokens, b * state.maxTokens + length)),
   );
 }
+
+/** What each slot's first token has in an output. */
+export async function firstOutputs(
+  use: Guarded,
+  { maxTokens }: SampleState,
+  output_BT: tf.Tensor,
+): Promise<Float32Array> {
+  return (await use.read(output_BT)).filter((_, i) => i % maxTokens === 0);
+}
