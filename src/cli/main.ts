@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import yargs from 'yargs';
 import { hideBin } from 'yargs/helpers';
+import { benchCommand } from './commands/bench.ts';
 import { configCommand } from './commands/config.ts';
 import { doctorCommand } from './commands/doctor.ts';
 import { exportCommand } from './commands/export.ts';
@@ -48,6 +49,7 @@ try {
     .command(exportCommand)
     .command(configCommand)
     .command(doctorCommand)
+    .command(benchCommand)
     .check((argv) => {
       const twice = Object.keys(argv).find((key) => Array.isArray(argv[key]) && !LISTS.has(key));
       return twice === undefined || `--${twice} is given twice.`;
