@@ -8,11 +8,12 @@
 // dout_NHE   f32 read        [N, H * E]
 // stats_NH   f32 read        [N, H] pairs: lse and delta = dout . out
 // dq_NHE     f32 read_write  [N, H * E]
-// grid       gridFor(N * H / (PAIR ? 2 : 1) * ceil(E / 32), 64): one thread per row, head (or two heads of one
+// grid       gridFor(N * H / (PAIR ? 2 : 1) * ceil(E / 32), WORKGROUP): one thread per row, head (or two heads of one
 //            key head, which then share its loads) and slice of 32 values of the head
 // Accumulates in f32 in the order of the keys: deterministic. Tolerance 5e-6.
 // A thread keeps 32 values in two 4 x 4 matrices, as drivers for CPUs keep indexed arrays in memory, and reads
 // what a longer head has beyond from memory.
+override WORKGROUP: u32 = 64u;
 override QUADS: u32 = 8u; // E / 4
 override PAIR: bool = false; // only where H / K is even
 
@@ -95,9 +96,9 @@ fn store(at: u32, start: u32, own: u32, values: mat4x4f) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn attention_bwd_q(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = id.x + id.y * groups.x * WORKGROUP;
   let heads_each = select(1u, 2u, PAIR);
   let slices = (QUADS + 7u) / 8u;
   if (i >= params.rows * params.heads / heads_each * slices) {

@@ -9,12 +9,13 @@
 // ranges_N4  i32 read        [N, 4], rows of k and v
 // out_NHE    f32 read_write  [N, H * E]
 // lse_NH     f32 read_write  [N, H], for the gradient
-// grid       gridFor(N * H / (PAIR ? 2 : 1) * ceil(E / 32), 64): one thread per row, head (or two heads of one
+// grid       gridFor(N * H / (PAIR ? 2 : 1) * ceil(E / 32), WORKGROUP): one thread per row, head (or two heads of one
 //            key head, which then share its loads) and slice of 32 values of the head
 // Online softmax in f32 (Milakov and Gimelshein, arXiv 1805.02867), one key at a time in the order of the
 // ranges: deterministic, and a function of the query and its keys alone, wherever they lie. Tolerance 3e-6.
 // A thread keeps 32 values in two 4 x 4 matrices, as drivers for CPUs keep indexed arrays in memory, and reads
 // what a longer head has beyond from memory.
+override WORKGROUP: u32 = 64u;
 override QUADS: u32 = 8u; // E / 4
 override PAIR: bool = false; // only where H / K is even
 
@@ -115,9 +116,9 @@ fn finish(nh: u32, start: u32, own: u32, head: Head) {
   }
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn attention_fwd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = id.x + id.y * groups.x * WORKGROUP;
   let heads_each = select(1u, 2u, PAIR);
   let slices = (QUADS + 7u) / 8u;
   if (i >= params.rows * params.heads / heads_each * slices) {

@@ -5,12 +5,13 @@
 //                             of 4, columns past the slice's hold anything
 // target_N    i32 read        [N]
 // parts_NP4   f32 read_write  [N, parts, 4]: m, s, t, x of the target (0 in the other parts)
-// grid        gridFor(N * parts of the slice, 64)
+// grid        gridFor(N * parts of the slice, WORKGROUP)
 // One thread per row and part: how many threads share a row depends on the vocabulary only, and a part's result
 // on nothing but its row, so that rollouts and training agree to the bit. f32; deterministic.
 // Tolerance 1e-6 * the largest |x| for m and x, 1e-5 relative for s and t.
 const PART = 512u;
 
+override WORKGROUP: u32 = 64u;
 struct Params {
   rows: u32, // N
   columns: u32, // of the slice
@@ -25,12 +26,12 @@ struct Params {
 @group(0) @binding(2) var<storage, read> target_N: array<i32>;
 @group(0) @binding(3) var<storage, read_write> parts_NP4: array<vec4f>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn logprob_parts(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = id.x + id.y * groups.x * WORKGROUP;
   let slice_parts = (params.columns + PART - 1u) / PART;
   if (i >= params.rows * slice_parts) {
     return;

@@ -4,9 +4,10 @@
 // weight_D   f32 read        [D]
 // y_ND       f32 read_write  [N, D]
 // inverse_N  f32 read_write  [N]: r, for the gradient
-// grid       gridFor(N, 64): one thread per row
+// grid       gridFor(N, WORKGROUP): one thread per row
 // Accumulates four lanes in f32 in the order of d: deterministic, and a row's result does not depend on N.
 // Tolerance 2e-6.
+override WORKGROUP: u32 = 64u;
 struct Params {
   rows: u32, // N
   columns: u32, // D / 4
@@ -19,9 +20,9 @@ struct Params {
 @group(0) @binding(3) var<storage, read_write> y_ND: array<vec4f>;
 @group(0) @binding(4) var<storage, read_write> inverse_N: array<f32>;
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn rmsnorm_fwd(@builtin(global_invocation_id) id: vec3u, @builtin(num_workgroups) groups: vec3u) {
-  let n = id.x + id.y * groups.x * 64u;
+  let n = id.x + id.y * groups.x * WORKGROUP;
   if (n >= params.rows) {
     return;
   }

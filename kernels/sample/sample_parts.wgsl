@@ -17,8 +17,9 @@
 // keys_B4     i32 read        [N, 4]: seed, step, prompt, response
 // length_B    i32 read        [N]: position in the response
 // banned      i32 read        any length; -1 matches nothing
-// grid        gridFor(N * parts of the slice, 64)
+// grid        gridFor(N * parts of the slice, WORKGROUP)
 // f32; deterministic. The noise is exact in its integers and within 1e-4 after the logarithms.
+override WORKGROUP: u32 = 64u;
 override GREEDY: bool = false;
 override ADJUSTED: bool = false;
 override CUT: bool = false;
@@ -84,12 +85,12 @@ fn is_banned(v: i32) -> bool {
   return false;
 }
 
-@compute @workgroup_size(64)
+@compute @workgroup_size(WORKGROUP)
 fn sample_parts(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
-  let i = id.x + id.y * groups.x * 64u;
+  let i = id.x + id.y * groups.x * WORKGROUP;
   let slice_parts = (params.columns + PART - 1u) / PART;
   if (i >= params.rows * slice_parts) {
     return;

@@ -8,6 +8,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor, type Dispatch } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { longThreads } from './threads.ts';
 
 /** Values of a head that a thread of the kernels keeps. */
 const SLICE_DIM = 32;
@@ -49,10 +50,11 @@ function queryLaunch(
   const pair = (heads / kvHeads) % 2 === 0;
   const quads = headDim / 4;
   const threads = ((rows * heads) / (pair ? 2 : 1)) * Math.ceil(headDim / SLICE_DIM);
+  const { constants, grid } = longThreads(threads);
   return {
     params: { rows, heads, kv_heads: kvHeads, quads, scale },
-    constants: { QUADS: quads, PAIR: pair ? 1 : 0 },
-    grid: gridFor(threads, 64),
+    constants: { ...constants, QUADS: quads, PAIR: pair ? 1 : 0 },
+    grid,
   };
 }
 

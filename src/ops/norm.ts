@@ -4,6 +4,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { longThreads } from './threads.ts';
 
 /** Rows per partial sum of the weight's gradient: short enough to keep every lane of a GPU busy. */
 const BLOCK_ROWS = 32;
@@ -20,7 +21,7 @@ const rmsNormOp = defineOp<'x' | 'weight', { eps: number }>({
     gpu.dispatch('norm/rmsnorm_fwd', {
       operands: { x_ND: x, weight_D: weight, y_ND: y, inverse_N: inverse },
       params: { rows, columns: columns / 4, epsilon: eps },
-      grid: gridFor(rows, 64),
+      ...longThreads(rows),
     });
     return [y, inverse];
   },

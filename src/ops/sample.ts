@@ -13,6 +13,7 @@ import { chunkCount, launchCut } from './sample-cut.ts';
 import { holdLogits } from './sample-logits.ts';
 import { samplePlan, type SampleOptions, type SamplePlan } from './sample-options.ts';
 import type { SampleState } from './sample-state.ts';
+import { longThreads } from './threads.ts';
 
 /**
  * Launches the choice of a token for every active slot, into `state.tokens_B` and the outputs at the slot's length:
@@ -121,6 +122,7 @@ function launchSampleParts(
   { parts, best, adjusted, cut }: Parts & { adjusted?: tf.TensorInfo; cut?: tf.TensorInfo },
 ): void {
   const rows = logits.shape[0]!;
+  const { constants, grid } = longThreads(rows * partCount(slice.rows));
   currentGpu().dispatch('sample/sample_parts', {
     operands: {
       logits_NS: logits,
@@ -141,8 +143,8 @@ function launchSampleParts(
       scale,
       min_offset: minP === 0 ? NO_OFFSET : Math.log(minP),
     },
-    constants: { GREEDY: isGreedy ? 1 : 0, ADJUSTED: adjusted ? 1 : 0, CUT: cut ? 1 : 0 },
-    grid: gridFor(rows * partCount(slice.rows), 64),
+    constants: { ...constants, GREEDY: isGreedy ? 1 : 0, ADJUSTED: adjusted ? 1 : 0, CUT: cut ? 1 : 0 },
+    grid,
   });
 }
 

@@ -70,8 +70,6 @@ interface Check {
   active: Promise<Int32Array>;
 }
 
-/** The tiles of the matrix kernels have eight rows. */
-const SLOT_MULTIPLE = 8;
 /** Prompt rows of the cache grow in steps of this, so that plans outlive small differences. */
 const PROMPT_ROW_MULTIPLE = 512;
 /** Passes whose prompts may lie in the cache ahead of their responses. */
@@ -160,7 +158,7 @@ export class RolloutEngine {
     model.rotary.cover(lastPosition + maxTokens, 0);
     const responses = requests.reduce((sum, { count }) => sum + count, 0);
     const wanted: SessionShape = {
-      slots: roundUp(Math.max(1, Math.min(responses, this.#options.maxSequences)), SLOT_MULTIPLE),
+      slots: slotsFor(Math.min(responses, this.#options.maxSequences)),
       maxTokens,
       promptRows: roundUp(this.#promptRows(requests), PROMPT_ROW_MULTIPLE),
       marksSeen: repetitionPenalty !== 1,
@@ -287,6 +285,11 @@ export class RolloutEngine {
       }),
     );
   }
+}
+
+/** Slots for so many responses: the matrix kernels take one, two, four or any eights of rows at the same price. */
+function slotsFor(responses: number): number {
+  return [1, 2, 4].find((few) => responses <= few) ?? roundUp(responses, 8);
 }
 
 function roundUp(value: number, multiple: number): number {
