@@ -84,9 +84,17 @@ export class Gpu {
     return current;
   }
 
-  /** True on a driver that computes on the CPU, where workgroup barriers are ruinous. */
+  /** True on a driver that computes on the CPU, which needs its cores left to it. */
   get isSoftware(): boolean {
     return this.kind !== 'real';
+  }
+
+  /**
+   * Whether kernels may share work within a workgroup. On drivers that compute on the CPU barriers are ruinous, and
+   * each thread works by itself; `WETHINK_VARIANTS=gpu` takes the variants for GPUs there too, to test them.
+   */
+  get sharesWork(): boolean {
+    return !this.isSoftware || process.env['WETHINK_VARIANTS'] === 'gpu';
   }
 
   /** A tensor with undefined contents, from the pool; freed by TensorFlow.js (tidy, dispose). */

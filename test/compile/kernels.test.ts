@@ -16,6 +16,7 @@ const ROOT = new URL('../../kernels/', import.meta.url);
 const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ FORMAT: 0 }, { FORMAT: 1 }, { FORMAT: 2 }],
   [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
+  [{ WORKGROUP: 8 }, { WORKGROUP: 64 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
   ...[
@@ -110,7 +111,10 @@ describe('conventions', () => {
     expect(entryPoint).toBe(path.split('/')[1]);
     expect(code.match(/@compute/g), 'one entry point').toHaveLength(1);
     expect(code, 'plain WGSL, without a preprocessor').not.toMatch(/^\s*#/m);
-    expect(code, 'no barrier, which is ruinous on CPU drivers').not.toMatch(/Barrier\s*\(/);
+    // Variants for GPUs only (Gpu.sharesWork).
+    if (!/_(split|wide)$/.test(path)) {
+      expect(code, 'no barrier, which is ruinous on CPU drivers').not.toMatch(/Barrier\s*\(/);
+    }
     expect(code, 'no atomics: reductions have a fixed order').not.toMatch(/\batomic/);
 
     const header = code.slice(0, code.search(/^(?!\/\/)/m));
