@@ -47,6 +47,11 @@ export class Gpu {
   readonly name: string;
   readonly budget: MemoryBudget;
   readonly kernels: KernelCache;
+  /**
+   * Whether kernels share work within a workgroup. On drivers that compute on the CPU barriers are ruinous, and each
+   * thread works by itself; `WETHINK_VARIANTS=gpu` takes the variants for GPUs there too, to test them.
+   */
+  sharesWork: boolean;
   readonly #backend: BackendInternals;
   readonly #faults: DeviceFaults;
   readonly #pool: BufferPool;
@@ -68,6 +73,7 @@ export class Gpu {
     this.name = name;
     this.budget = budget;
     this.kernels = new KernelCache(device);
+    this.sharesWork = kind === 'real' || process.env['WETHINK_VARIANTS'] === 'gpu';
     this.#pool = pool;
     this.#backend = backend;
     this.#faults = faults;
@@ -87,14 +93,6 @@ export class Gpu {
   /** True on a driver that computes on the CPU, which needs its cores left to it. */
   get isSoftware(): boolean {
     return this.kind !== 'real';
-  }
-
-  /**
-   * Whether kernels may share work within a workgroup. On drivers that compute on the CPU barriers are ruinous, and
-   * each thread works by itself; `WETHINK_VARIANTS=gpu` takes the variants for GPUs there too, to test them.
-   */
-  get sharesWork(): boolean {
-    return !this.isSoftware || process.env['WETHINK_VARIANTS'] === 'gpu';
   }
 
   /** A tensor with undefined contents, from the pool; freed by TensorFlow.js (tidy, dispose). */

@@ -18,11 +18,12 @@ const rmsNormOp = defineOp<'x' | 'weight', { eps: number }>({
     const [rows, columns] = x.shape as [number, number];
     const y = gpu.empty(x.shape);
     const inverse = gpu.empty([rows]);
-    gpu.dispatch('norm/rmsnorm_fwd', {
+    const dispatch = {
       operands: { x_ND: x, weight_D: weight, y_ND: y, inverse_N: inverse },
       params: { rows, columns: columns / 4, epsilon: eps },
-      ...longThreads(rows),
-    });
+    };
+    if (gpu.sharesWork) gpu.dispatch('norm/rmsnorm_fwd_wide', { ...dispatch, grid: gridFor(rows, 1) });
+    else gpu.dispatch('norm/rmsnorm_fwd', { ...dispatch, ...longThreads(rows) });
     return [y, inverse];
   },
   gradient([dy], [x, weight, inverse]) {

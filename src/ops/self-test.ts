@@ -53,12 +53,16 @@ export async function selfTest(
 ): Promise<SelfTestResult[]> {
   const results: SelfTestResult[] = [];
   for (const { name, kernels, tolerance, launch } of tests) {
+    const hasVariants = kernels.some((path) => /_(split|wide)$/.test(path));
     tf.engine().startScope(name);
     let error = 0;
     let worst = '';
     const cleanups: (() => void)[] = [];
     try {
-      for (const check of launch((free) => cleanups.push(free))) {
+      const checks = (hasVariants ? [false, true] : [gpu.sharesWork]).flatMap((sharesWork) =>
+        inForm(gpu, sharesWork, () => launch((free) => cleanups.push(free))),
+      );
+      for (const check of checks) {
         const found = await relativeError(gpu, check);
         // NaN wins over any number, and nothing wins over NaN.
         if (found <= error || Number.isNaN(error)) continue;
@@ -72,6 +76,17 @@ export async function selfTest(
     results.push({ name, kernels: [...kernels], error, tolerance, worst, ok: error <= tolerance });
   }
   return results;
+}
+
+/** Launches with the variants for GPUs, or with those for CPUs. */
+function inForm<T>(gpu: Gpu, sharesWork: boolean, launch: () => T): T {
+  const own = gpu.sharesWork;
+  gpu.sharesWork = sharesWork;
+  try {
+    return launch();
+  } finally {
+    gpu.sharesWork = own;
+  }
 }
 
 async function relativeError(gpu: Gpu, { actual, expected }: Check): Promise<number> {

@@ -31,6 +31,24 @@ export function openGpu(): { readonly gpu: Gpu } {
   };
 }
 
+/** The two families of kernels (Gpu.sharesWork): a parity test runs both, whatever its adapter prefers. */
+export const VARIANTS = [
+  { variants: 'for CPUs', sharesWork: false },
+  { variants: 'for GPUs', sharesWork: true },
+] as const;
+
+/** Takes one family of kernels in the tests of the enclosing `describe`. */
+export function useVariants(device: { readonly gpu: Gpu }, sharesWork: boolean): void {
+  let own = false;
+  beforeAll(() => {
+    own = device.gpu.sharesWork;
+    device.gpu.sharesWork = sharesWork;
+  });
+  afterAll(() => {
+    device.gpu.sharesWork = own;
+  });
+}
+
 type Values = Float32Array | Int32Array | Uint32Array;
 
 /** What a guarded test body may use. */

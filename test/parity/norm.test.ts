@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { rmsNorm } from '../../src/ops/norm.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import {
@@ -10,6 +10,8 @@ import {
   guarded,
   openGpu,
   randomValues,
+  useVariants,
+  VARIANTS,
 } from './harness.ts';
 import * as reference from './reference/norm.ts';
 
@@ -29,43 +31,47 @@ const SHAPES = [
 
 const device = openGpu();
 
-it.each(SHAPES)('rmsNorm [%i, %i]: output and gradients', async (N, D) => {
-  const x = randomValues(N * D, 'x', 3);
-  const weight = randomValues(D, 'weight');
-  const dy = randomValues(N * D, 'dy');
-  await guarded(device.gpu, async ({ input, read }) => {
-    const xTensor = input([N, D], x);
-    const weightTensor = input([D], weight);
-    const y = rmsNorm(xTensor, weightTensor, EPS);
-    expectClose(await read(y), reference.rmsNorm(x, weight, EPS), TOLERANCE, 'y');
-    const [dx, dWeight] = gradients(
-      () => rmsNorm(xTensor, weightTensor, EPS),
-      [xTensor, weightTensor],
-      input([N, D], dy),
-    );
-    const expected = reference.rmsNormGradients(x, weight, EPS, dy);
-    expectClose(await read(dx!), expected.dx, TOLERANCE, 'dx');
-    expectClose(await read(dWeight!), expected.dWeight, TOLERANCE, 'dWeight');
-  });
-});
+describe.each(VARIANTS)('kernels $variants', ({ sharesWork }) => {
+  useVariants(device, sharesWork);
 
-it('keeps a row of zeros finite and honours epsilon', async () => {
-  const x = new Float32Array(16);
-  x.set(randomValues(8, 'x', 1e-3), 8);
-  const weight = randomValues(8, 'weight');
-  await guarded(device.gpu, async ({ input, read }) => {
-    const y = rmsNorm(input([2, 8], x), input([8], weight), 1e-3);
-    expectClose(await read(y), reference.rmsNorm(x, weight, 1e-3), TOLERANCE, 'y');
+  it.each(SHAPES)('rmsNorm [%i, %i]: output and gradients', async (N, D) => {
+    const x = randomValues(N * D, 'x', 3);
+    const weight = randomValues(D, 'weight');
+    const dy = randomValues(N * D, 'dy');
+    await guarded(device.gpu, async ({ input, read }) => {
+      const xTensor = input([N, D], x);
+      const weightTensor = input([D], weight);
+      const y = rmsNorm(xTensor, weightTensor, EPS);
+      expectClose(await read(y), reference.rmsNorm(x, weight, EPS), TOLERANCE, 'y');
+      const [dx, dWeight] = gradients(
+        () => rmsNorm(xTensor, weightTensor, EPS),
+        [xTensor, weightTensor],
+        input([N, D], dy),
+      );
+      const expected = reference.rmsNormGradients(x, weight, EPS, dy);
+      expectClose(await read(dx!), expected.dx, TOLERANCE, 'dx');
+      expectClose(await read(dWeight!), expected.dWeight, TOLERANCE, 'dWeight');
+    });
   });
-});
 
-it('gives a row the same bits in any batch', async () => {
-  const x = randomValues(70 * 128, 'x');
-  await guarded(device.gpu, async ({ input, read }) => {
-    const weight = input([128], randomValues(128, 'weight'));
-    const all = await read(rmsNorm(input([70, 128], x), weight, EPS));
-    const one = await read(rmsNorm(input([1, 128], x.slice(66 * 128, 67 * 128)), weight, EPS));
-    expect(one).toEqual(all.slice(66 * 128, 67 * 128));
+  it('keeps a row of zeros finite and honours epsilon', async () => {
+    const x = new Float32Array(16);
+    x.set(randomValues(8, 'x', 1e-3), 8);
+    const weight = randomValues(8, 'weight');
+    await guarded(device.gpu, async ({ input, read }) => {
+      const y = rmsNorm(input([2, 8], x), input([8], weight), 1e-3);
+      expectClose(await read(y), reference.rmsNorm(x, weight, 1e-3), TOLERANCE, 'y');
+    });
+  });
+
+  it('gives a row the same bits in any batch', async () => {
+    const x = randomValues(70 * 128, 'x');
+    await guarded(device.gpu, async ({ input, read }) => {
+      const weight = input([128], randomValues(128, 'weight'));
+      const all = await read(rmsNorm(input([70, 128], x), weight, EPS));
+      const one = await read(rmsNorm(input([1, 128], x.slice(66 * 128, 67 * 128)), weight, EPS));
+      expect(one).toEqual(all.slice(66 * 128, 67 * 128));
+    });
   });
 });
 

@@ -10,7 +10,7 @@ const TOLERANCE = 4e-6;
 
 export const normTest: KernelTest = {
   name: 'norm',
-  kernels: ['norm/rmsnorm_fwd', 'norm/rmsnorm_bwd', 'norm/rmsnorm_bwd_weight'],
+  kernels: ['norm/rmsnorm_fwd', 'norm/rmsnorm_fwd_wide', 'norm/rmsnorm_bwd', 'norm/rmsnorm_bwd_weight'],
   tolerance: TOLERANCE,
   launch: () =>
     checkDifferentiable({
