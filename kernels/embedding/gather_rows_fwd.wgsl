@@ -1,15 +1,16 @@
 // out[n] = table[index[n]] when index[n] >= 0, else features[-1 - index[n]]: token embeddings with image
 // features in their places, and picking rows in general.
 //
-// table_RD     FORMAT read     [slice_rows, D] of a table of table_rows, D a multiple of 4, in words of two:
-//                              f32, or bf16 / f16 packed in u32
+// table_RD     FORMAT read     [slice_rows, D] of a table of table_rows, D a multiple of 4, in words of two, as
+//                              w_MK in linear_nt
+// scales_RG    f32 read        [slice_rows, D / 32, rounded up] for int8 / int4; anything for other formats
 // features_FD  f32 read        [F, D]; unused when feature_rows is 0
 // index_N      i32 read        [N]
 // out_ND       f32 read_write  [N, D]
 // grid         gridFor(N * D / 4, 64)
 // One dispatch per slice writes the rows that lie in it; the first also writes the features and NaN for an
-// index outside both. A copy: exact, deterministic.
-override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+// index outside both. A copy, or the product of scale and integer: exact, deterministic.
+override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 
 struct Params {
   rows: u32, // N
@@ -23,11 +24,21 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table_RD: array<vec2u>;
-@group(0) @binding(2) var<storage, read> features_FD: array<vec4f>;
-@group(0) @binding(3) var<storage, read> index_N: array<i32>;
-@group(0) @binding(4) var<storage, read_write> out_ND: array<vec4f>;
+@group(0) @binding(2) var<storage, read> scales_RG: array<f32>;
+@group(0) @binding(3) var<storage, read> features_FD: array<vec4f>;
+@group(0) @binding(4) var<storage, read> index_N: array<i32>;
+@group(0) @binding(5) var<storage, read_write> out_ND: array<vec4f>;
 
-fn table(i: u32) -> vec4f {
+// Fours of a group with one scale.
+const GROUP = 8u;
+
+// The four `column` of a row.
+fn table(row: u32, column: u32) -> vec4f {
+  if (FORMAT >= 3u) {
+    let g = row * ((params.columns + GROUP - 1u) / GROUP) + column / GROUP;
+    return scales_RG[g] * integers(g * GROUP + column % GROUP);
+  }
+  let i = row * params.columns + column;
   if (FORMAT == 0u) {
     return vec4f(bitcast<vec2f>(table_RD[2u * i]), bitcast<vec2f>(table_RD[2u * i + 1u]));
   }
@@ -36,6 +47,15 @@ fn table(i: u32) -> vec4f {
     return bitcast<vec4f>(vec4u(p.x << 16u, p.x & 0xffff0000u, p.y << 16u, p.y & 0xffff0000u));
   }
   return vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
+}
+
+fn integers(i: u32) -> vec4f {
+  if (FORMAT == 3u) {
+    let p = table_RD[i >> 1u][i & 1u];
+    return vec4f(bitcast<vec4i>(vec4u(p) << vec4u(24u, 16u, 8u, 0u)) >> vec4u(24u));
+  }
+  let p = table_RD[i >> 2u][(i >> 1u) & 1u] >> (16u * (i & 1u));
+  return vec4f(bitcast<vec4i>(vec4u(p) << vec4u(28u, 24u, 20u, 16u)) >> vec4u(28u));
 }
 
 @compute @workgroup_size(64)
@@ -53,7 +73,7 @@ fn gather_rows_fwd(
     // Wraps to a large number for rows before the slice.
     let row = u32(index) - params.first_row;
     if (row < params.slice_rows) {
-      out_ND[i] = table(row * params.columns + column);
+      out_ND[i] = table(row, column);
     }
     return;
   }

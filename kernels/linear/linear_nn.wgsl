@@ -1,14 +1,15 @@
 // y[n, k] = (accumulate ? y : 0) + scale * sum_m x[n, x_offset + m] * w[m, k]: the gradient of a linear layer's
 // input.
 //
-// x_NM    f32 read        [N, x_stride], x_stride and x_offset multiples of 4; columns past M up to the
-//                         next multiple of 4 hold zeros
-// w_MK    FORMAT read     [M, K], K a multiple of 4, in words of two: f32, or bf16 / f16 packed in u32
-// y_NK    f32 read_write  [N, K]
-// grid    x: ceil(K / 4 / 8), y: ceil(N / 8 / 8)
+// x_NM       f32 read        [N, x_stride], x_stride and x_offset multiples of 4; columns past M up to the
+//                            next multiple of 4 hold zeros
+// w_MK       FORMAT read     [M, K], K a multiple of 4, in words of two, as in linear_nt
+// scales_MG  f32 read        [M, K / 32, rounded up] for int8 / int4; anything for other formats
+// y_NK       f32 read_write  [N, K]
+// grid       x: ceil(K / 4 / 8), y: ceil(N / 8 / 8)
 // A thread computes 8 rows by 4 columns in registers; no workgroup memory, no barrier (software drivers).
 // Accumulates in f32 in the order of m: deterministic. Tolerance 1e-6 * M.
-override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 
 struct Params {
   rows: u32, // N
@@ -23,17 +24,38 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NM: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read_write> y_NK: array<vec4f>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(4) var<storage, read_write> y_NK: array<vec4f>;
 
-fn weight(i: u32) -> vec4f {
+// Fours of a group with one scale.
+const GROUP = 8u;
+
+// Row m, columns of the four k. Integers stay in the high bits of their words, as in linear_nt.
+fn weight(m: u32, k: u32) -> vec4f {
+  if (FORMAT >= 3u) {
+    let g = m * ((params.columns + GROUP - 1u) / GROUP) + k / GROUP;
+    return integers(g * GROUP + k % GROUP, scales_MG[g]);
+  }
+  let i = m * params.columns + k;
   if (FORMAT == 0u) {
     return vec4f(bitcast<vec2f>(w_MK[2u * i]), bitcast<vec2f>(w_MK[2u * i + 1u]));
   }
   let p = w_MK[i];
   if (FORMAT == 1u) {
-    return bitcast<vec4f>(vec4u(p.x << 16u, p.x & 0xffff0000u, p.y << 16u, p.y & 0xffff0000u));
+    return bitcast<vec4f>(vec4u(p.x * 0x10000u, p.x & 0xffff0000u, p.y * 0x10000u, p.y & 0xffff0000u));
   }
   return vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
+}
+
+fn integers(i: u32, scale: f32) -> vec4f {
+  if (FORMAT == 3u) {
+    let p = w_MK[i >> 1u][i & 1u];
+    let q = vec4u(p * 0x1000000u, p * 0x10000u, p * 0x100u, p) & vec4u(0xff000000u);
+    return scale * 0x1p-24 * vec4f(bitcast<vec4i>(q));
+  }
+  let p = w_MK[i >> 2u][(i >> 1u) & 1u] * select(0x10000u, 1u, (i & 1u) == 1u);
+  let q = vec4u(p * 0x1000u, p * 0x100u, p * 0x10u, p) & vec4u(0xf0000000u);
+  return scale * 0x1p-28 * vec4f(bitcast<vec4i>(q));
 }
 
 fn store(n: u32, k: u32, acc: vec4f) {
@@ -55,7 +77,6 @@ fn linear_nn(@builtin(global_invocation_id) id: vec3u) {
   if (k >= params.columns || n >= params.rows) {
     return;
   }
-  let columns = params.columns;
   let last_n = params.rows - 1u;
   let last_m = params.inner - 1u;
   let x0 = n * params.x_stride + params.x_offset;
@@ -78,10 +99,10 @@ fn linear_nn(@builtin(global_invocation_id) id: vec3u) {
     let m = i * 4u;
     // Weight rows past the end meet the zeros of x's padding.
     let w = mat4x4f(
-      weight(m * columns + k),
-      weight(min(m + 1u, last_m) * columns + k),
-      weight(min(m + 2u, last_m) * columns + k),
-      weight(min(m + 3u, last_m) * columns + k),
+      weight(m, k),
+      weight(min(m + 1u, last_m), k),
+      weight(min(m + 2u, last_m), k),
+      weight(min(m + 3u, last_m), k),
     );
     acc0 += w * x_NM[x0 + i];
     acc1 += w * x_NM[x1 + i];

@@ -1,7 +1,10 @@
 // y[n, y_offset + m] = scale * sum_k x[n, k] * w[m, k] + bias[y_offset + m] + residual[n, y_offset + m]
 //
 // x_NK         f32 read        [N, K], K a multiple of 4
-// w_MK         FORMAT read     [M, K], in words of two: f32, or bf16 / f16 packed two to a u32
+// w_MK         FORMAT read     [M, K], in words of two: f32; bf16 / f16 packed two to a u32; or int8 / int4
+//                              packed four / eight to a u32, each row padded to whole groups of 32
+// scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
+//                              anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
@@ -10,7 +13,7 @@
 // threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
 // multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS.
 // Tolerance 1e-6 * K.
-override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16
+override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -28,17 +31,33 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NK: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read> bias_Y: array<f32>;
-@group(0) @binding(4) var<storage, read> residual_NY: array<f32>;
-@group(0) @binding(5) var<storage, read_write> y_NY: array<f32>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(4) var<storage, read> bias_Y: array<f32>;
+@group(0) @binding(5) var<storage, read> residual_NY: array<f32>;
+@group(0) @binding(6) var<storage, read_write> y_NY: array<f32>;
 
-fn weight(i: u32) -> vec4f {
+// Fours of a group with one scale.
+const GROUP = 8u;
+
+// Four weights. Integers stay in the high bits of their words, because software drivers multiply faster than they
+// shift; `scale` makes up for it.
+fn weight(i: u32, scale: f32) -> vec4f {
   if (FORMAT == 0u) {
     return vec4f(bitcast<vec2f>(w_MK[2u * i]), bitcast<vec2f>(w_MK[2u * i + 1u]));
   }
+  if (FORMAT == 3u) {
+    let p = w_MK[i >> 1u][i & 1u];
+    let q = vec4u(p * 0x1000000u, p * 0x10000u, p * 0x100u, p) & vec4u(0xff000000u);
+    return scale * vec4f(bitcast<vec4i>(q));
+  }
+  if (FORMAT == 4u) {
+    let p = w_MK[i >> 2u][(i >> 1u) & 1u] * select(0x10000u, 1u, (i & 1u) == 1u);
+    let q = vec4u(p * 0x1000u, p * 0x100u, p * 0x10u, p) & vec4u(0xf0000000u);
+    return scale * vec4f(bitcast<vec4i>(q));
+  }
   let p = w_MK[i];
   if (FORMAT == 1u) {
-    return bitcast<vec4f>(vec4u(p.x << 16u, p.x & 0xffff0000u, p.y << 16u, p.y & 0xffff0000u));
+    return bitcast<vec4f>(vec4u(p.x * 0x10000u, p.x & 0xffff0000u, p.y * 0x10000u, p.y & 0xffff0000u));
   }
   return vec4f(unpack2x16float(p.x), unpack2x16float(p.y));
 }
@@ -103,10 +122,15 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let x5 = min(n + 5u, last_n) * inner;
   let x6 = min(n + 6u, last_n) * inner;
   let x7 = min(n + 7u, last_n) * inner;
-  let w0 = m * inner;
-  let w1 = min(m + 1u, last_m) * inner;
-  let w2 = min(m + 2u, last_m) * inner;
-  let w3 = min(m + 3u, last_m) * inner;
+  let m1 = min(m + 1u, last_m);
+  let m2 = min(m + 2u, last_m);
+  let m3 = min(m + 3u, last_m);
+  let groups = (inner + GROUP - 1u) / GROUP;
+  let stride = select(inner, groups * GROUP, FORMAT >= 3u);
+  let w0 = m * stride;
+  let w1 = m1 * stride;
+  let w2 = m2 * stride;
+  let w3 = m3 * stride;
   var sums0 = vec4f();
   var sums1 = vec4f();
   var sums2 = vec4f();
@@ -115,19 +139,39 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   var sums5 = vec4f();
   var sums6 = vec4f();
   var sums7 = vec4f();
-  for (var k = 0u; k < inner; k++) {
-    let w = Columns(weight(w0 + k), weight(w1 + k), weight(w2 + k), weight(w3 + k));
-    sums0 = absorb(sums0, x_NK[x0 + k], w);
-    if (ROWS > 1u) {
-      sums1 = absorb(sums1, x_NK[x1 + k], w);
-      sums2 = absorb(sums2, x_NK[x2 + k], w);
-      sums3 = absorb(sums3, x_NK[x3 + k], w);
+  // A row of floats is one group.
+  let last = select(1u, groups, FORMAT >= 3u);
+  for (var g = 0u; g < last; g++) {
+    var scale = vec4f();
+    var end = inner;
+    if (FORMAT >= 3u) {
+      scale = vec4f(
+        scales_MG[m * groups + g],
+        scales_MG[m1 * groups + g],
+        scales_MG[m2 * groups + g],
+        scales_MG[m3 * groups + g],
+      ) * select(0x1p-24, 0x1p-28, FORMAT == 4u);
+      end = min(inner, (g + 1u) * GROUP);
     }
-    if (ROWS > 4u) {
-      sums4 = absorb(sums4, x_NK[x4 + k], w);
-      sums5 = absorb(sums5, x_NK[x5 + k], w);
-      sums6 = absorb(sums6, x_NK[x6 + k], w);
-      sums7 = absorb(sums7, x_NK[x7 + k], w);
+    for (var k = g * GROUP; k < end; k++) {
+      let w = Columns(
+        weight(w0 + k, scale.x),
+        weight(w1 + k, scale.y),
+        weight(w2 + k, scale.z),
+        weight(w3 + k, scale.w),
+      );
+      sums0 = absorb(sums0, x_NK[x0 + k], w);
+      if (ROWS > 1u) {
+        sums1 = absorb(sums1, x_NK[x1 + k], w);
+        sums2 = absorb(sums2, x_NK[x2 + k], w);
+        sums3 = absorb(sums3, x_NK[x3 + k], w);
+      }
+      if (ROWS > 4u) {
+        sums4 = absorb(sums4, x_NK[x4 + k], w);
+        sums5 = absorb(sums5, x_NK[x5 + k], w);
+        sums6 = absorb(sums6, x_NK[x6 + k], w);
+        sums7 = absorb(sums7, x_NK[x7 + k], w);
+      }
     }
   }
   store(n, m, sums0);

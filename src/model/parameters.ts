@@ -1,11 +1,18 @@
 /** The parameters of a model on the GPU. */
 import type * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
-import { f32ToBf16 } from '../io/float16.ts';
-import type { Weight, WeightFormat } from '../ops/weight.ts';
+import {
+  groupCount,
+  isQuantized,
+  rowWords,
+  type QuantizedFormat,
+  type Weight,
+  type WeightFormat,
+} from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
-import { RandomStream } from '../util/random.ts';
-import type { ParameterSpec } from './parameter-table.ts';
+import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
+import { quantizeStored, type Quantization } from './quantize.ts';
+import { randomBlock, randomValues, type RandomWeights } from './random-weights.ts';
 import { alone, type StackSpec } from './stacks.ts';
 import type { StoredTensor, WeightFiles } from './weight-files.ts';
 
@@ -13,6 +20,8 @@ export interface Parameter extends StackSpec {
   /** As `Weight.tensor` for matrices ([rows, the rest]); float32 [size] for vectors. */
   tensor: tf.Tensor;
   format: WeightFormat;
+  /** As `Weight.scales`. */
+  scales?: tf.Tensor | undefined;
   trainable: boolean;
 }
 
@@ -28,12 +37,9 @@ interface Part {
 export type ParameterSource =
   | { kind: 'files'; files: WeightFiles }
   /** Random values, as transformers initialises the model: normal with this standard deviation. */
-  | { kind: 'random'; seed: number; std: number }
+  | ({ kind: 'random' } & RandomWeights)
   /** Frozen bf16 matrices that repeat one block of random values, for measurements at sizes nobody has files of. */
-  | { kind: 'repeated'; seed: number; std: number };
-
-/** Values of the block that is repeated: not a multiple of common widths, so that rows differ. */
-const BLOCK_VALUES = 2 * 65_521;
+  | ({ kind: 'repeated' } & RandomWeights);
 
 export class Parameters {
   readonly #gpu: Gpu;
@@ -46,23 +52,31 @@ export class Parameters {
 
   /**
    * Loads every parameter of `stacks`, one stored tensor at a time. Frozen matrices stay as stored (bf16 and f16
-   * packed); trainable ones, all vectors and stacks of unequal parts become f32.
+   * packed), or are rounded to integers where they belong to linear layers and `quantization` says so: the
+   * embedding, from which rows are only copied, and the head, whose errors go into every log-probability, are
+   * left alone. Trainable matrices, all vectors and stacks of unequal parts become f32.
+   * @throws {CheckpointError} when a weight that is to be rounded is not finite
    */
   static async load(
     gpu: Gpu,
     stacks: readonly StackSpec[],
     source: ParameterSource,
     isTrainable: (spec: ParameterSpec) => boolean,
+    quantization: Quantization = 'none',
   ): Promise<Parameters> {
     const parameters = new Parameters(gpu);
     for (const stack of stacks) {
       const trainable = isTrainable(stack);
-      if (source.kind === 'files') await parameters.#loadStored(stack, source.files, trainable);
-      else if (source.kind === 'repeated' && stack.kind === 'matrix') parameters.#repeat(stack, source);
-      else {
+      const integers = quantization !== 'none' && isAdaptable(stack) && !trainable ? quantization : undefined;
+      if (source.kind === 'files') {
+        if (integers) await parameters.#loadQuantized(stack, source.files, integers);
+        else await parameters.#loadStored(stack, source.files, trainable);
+      } else if (source.kind === 'repeated' && stack.kind === 'matrix') {
+        parameters.#repeat(stack, source, integers ?? 'bf16');
+      } else {
         parameters.#allocate(stack, 'f32', trainable);
         for (const part of stack.parts) {
-          parameters.write(part.name, randomValues(part, source.seed, source.std));
+          parameters.write(part.name, randomValues(part, source));
         }
       }
     }
@@ -86,24 +100,46 @@ export class Parameters {
     }
   }
 
-  #repeat(stack: StackSpec, { seed, std }: { seed: number; std: number }): void {
-    this.#allocate(stack, 'bf16', false);
-    const { tensor } = this.get(stack.name);
-    const values = randomValues({ ...stack, shape: [BLOCK_VALUES] }, seed, std);
-    const words = new Int32Array(f32ToBf16(values).buffer);
-    for (let start = 0; start < tensor.size; start += words.length) {
-      this.#gpu.write(tensor, words.subarray(0, tensor.size - start), start * 4);
+  async #loadQuantized(stack: StackSpec, files: WeightFiles, format: QuantizedFormat): Promise<void> {
+    this.#allocate(stack, format, false);
+    const { tensor, scales } = this.get(stack.name);
+    for (const { name, shape } of stack.parts) {
+      const { firstRow } = this.#parts.get(name)!;
+      for await (const chunk of quantizeStored(files.get(name), shape as [number, number], format)) {
+        this.#writeRows(tensor, firstRow + chunk.firstRow, chunk.words);
+        this.#writeRows(scales!, firstRow + chunk.firstRow, chunk.scales);
+      }
     }
+  }
+
+  #repeat(stack: StackSpec, random: RandomWeights, format: 'bf16' | QuantizedFormat): void {
+    this.#allocate(stack, format, false);
+    const { tensor, scales } = this.get(stack.name);
+    const block = randomBlock(stack, random, format);
+    this.#tile(tensor, block.words);
+    if (scales && block.scales) this.#tile(scales, block.scales);
+  }
+
+  #tile(tensor: tf.Tensor, block: Int32Array | Float32Array): void {
+    for (let start = 0; start < tensor.size; start += block.length) {
+      this.#gpu.write(tensor, block.subarray(0, tensor.size - start), start * 4);
+    }
+  }
+
+  #writeRows(tensor: tf.Tensor, firstRow: number, data: Int32Array | Float32Array): void {
+    this.#gpu.write(tensor, data, firstRow * tensor.shape[1]! * 4);
   }
 
   #allocate(stack: StackSpec, format: WeightFormat, trainable: boolean): void {
     const [rows, ...rest] = stack.shape as [number, ...number[]];
-    const values = rest.reduce((a, b) => a * b, 1);
-    const words = format === 'f32' ? values : values / 2;
-    const shape = stack.kind === 'matrix' ? [rows, words] : [rows];
+    const columns = rest.reduce((a, b) => a * b, 1);
+    const shape = stack.kind === 'matrix' ? [rows, rowWords(format, columns)] : [rows];
     const dtype = format === 'f32' ? 'float32' : 'int32';
     const tensor = this.#gpu.persistent('weights', shape, undefined, dtype);
-    const parameter: Parameter = { ...stack, tensor, format, trainable };
+    const scales = isQuantized(format)
+      ? this.#gpu.persistent('weights', [rows, groupCount(columns)])
+      : undefined;
+    const parameter: Parameter = { ...stack, tensor, format, scales, trainable };
     this.#byName.set(stack.name, parameter);
     let firstRow = 0;
     for (const spec of stack.parts) {
@@ -124,9 +160,9 @@ export class Parameters {
 
   /** A matrix as ops/linear takes it. */
   weight(name: string): Weight {
-    const { tensor, format, shape } = this.get(name);
+    const { tensor, format, scales, shape } = this.get(name);
     const rows = shape[0]!;
-    return { tensor, format, shape: [rows, shape.slice(1).reduce((a, b) => a * b, 1)] };
+    return { tensor, format, scales, shape: [rows, shape.slice(1).reduce((a, b) => a * b, 1)] };
   }
 
   /** A norm's weight or a bias, float32 [size]. */
@@ -142,8 +178,10 @@ export class Parameters {
     return this.all().filter(({ trainable }) => trainable);
   }
 
-  /** Overwrites a stored tensor within an f32 parameter. */
+  /** Overwrites a stored tensor within an f32 parameter. @throws {ShapeError} when it does not fit */
   write(partName: string, values: Float32Array): void {
+    const { format } = this.#range(partName).parameter;
+    if (format !== 'f32') throw wrongFormat(partName, 'f32', format);
     this.#writePart(partName, values);
   }
 
@@ -155,9 +193,13 @@ export class Parameters {
     this.#gpu.write(parameter.tensor, data, start * 4);
   }
 
-  /** The f32 values of a stored tensor, or its packed words as they are. */
+  /**
+   * The f32 values of a stored tensor, or its bf16 or f16 bits as they are.
+   * @throws {ShapeError} when it was rounded to integers
+   */
   async read(partName: string): Promise<Float32Array | Uint16Array> {
     const { parameter, start, count } = this.#range(partName);
+    if (isQuantized(parameter.format)) throw wrongFormat(partName, 'f32, bf16 or f16', parameter.format);
     const range = { start, count };
     if (parameter.format === 'f32') return this.#gpu.read(parameter.tensor, range);
     return new Uint16Array((await this.#gpu.readInts(parameter.tensor, range)).buffer);
@@ -173,7 +215,10 @@ export class Parameters {
   }
 
   dispose(): void {
-    for (const { tensor } of this.#byName.values()) this.#gpu.free(tensor);
+    for (const { tensor, scales } of this.#byName.values()) {
+      this.#gpu.free(tensor);
+      if (scales) this.#gpu.free(scales);
+    }
     this.#byName.clear();
     this.#parts.clear();
   }
@@ -183,18 +228,13 @@ function missing(name: string): ShapeError {
   return new ShapeError({ where: 'model parameters', expected: name, found: 'no such parameter' });
 }
 
+function wrongFormat(where: string, expected: string, found: WeightFormat): ShapeError {
+  return new ShapeError({ where, expected, found });
+}
+
 /** WeightFiles lets no other types pass. */
 function storedFormat({ file, storedName }: StoredTensor): WeightFormat {
   const { dtype } = file.info(storedName);
   if (dtype === 'F32') return 'f32';
   return dtype === 'BF16' ? 'bf16' : 'f16';
-}
-
-/** Norm weights start at 1, biases at 0, matrices at normal values. */
-function randomValues({ name, shape, kind }: ParameterSpec, seed: number, std: number): Float32Array {
-  const values = new Float32Array(shape.reduce((a, b) => a * b, 1));
-  if (kind === 'norm') return values.fill(1);
-  if (kind === 'bias') return values;
-  const random = new RandomStream(seed, `init:${name}`);
-  return values.map(() => random.normal() * std);
 }

@@ -13,6 +13,7 @@ import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './
 import { isVisionParameter, parameterTable, type ParameterSpec } from './parameter-table.ts';
 import { Parameters } from './parameters.ts';
 import { Layers } from './projection.ts';
+import type { Quantization } from './quantize.ts';
 import { RotaryTables } from './rotary-tables.ts';
 import { stackedTable } from './stacks.ts';
 import { visionFeatures, type VisionInputs } from './vision.ts';
@@ -23,6 +24,8 @@ export interface ModelSettings {
   training: 'full' | 'lora' | 'none';
   freezeVision: boolean;
   lora?: LoraSettings;
+  /** Rounds the matrices of frozen linear layers to integers as they are loaded; `none` unless given. */
+  quantization?: Quantization | undefined;
   recompute: boolean;
   /** Random weights instead of stored ones. */
   fromScratch: boolean;
@@ -155,13 +158,15 @@ async function loadBase(
   isTrainable: (spec: ParameterSpec) => boolean,
 ): Promise<Parameters> {
   const specs = parameterTable(architecture);
+  const { quantization } = settings;
   if (settings.fromScratch) {
     const kind = settings.randomFormat === 'bf16' ? 'repeated' : 'random';
     const source = { kind, seed: settings.seed, std: architecture.initializerRange } as const;
-    return Parameters.load(gpu, stackedTable(specs), source, isTrainable);
+    return Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization);
   }
   await using files = await WeightFiles.open(folder);
   files.check(specs);
+  const source = { kind: 'files', files } as const;
   // Awaited here, because the files close when this function ends.
-  return await Parameters.load(gpu, stackedTable(specs), { kind: 'files', files }, isTrainable);
+  return await Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization);
 }

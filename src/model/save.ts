@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { f32ToBf16 } from '../io/float16.ts';
 import { SafetensorsFile, writeSafetensors, type TensorToWrite } from '../io/safetensors.ts';
+import { isQuantized } from '../ops/weight.ts';
 import { CheckpointError } from '../util/errors.ts';
 import type { LoraSettings } from './lora.ts';
 import type { Parameter, Parameters } from './parameters.ts';
@@ -17,7 +18,10 @@ export const ADAPTER_FILE = 'adapter_model.safetensors';
 /** `stored` keeps each tensor's own dtype. */
 export type SaveDtype = 'stored' | 'bf16';
 
-/** Writes every parameter of the base model into `<folder>/model.safetensors`. */
+/**
+ * Writes every parameter of the base model into `<folder>/model.safetensors`.
+ * @throws {CheckpointError} when the model was quantised as it was loaded
+ */
 export async function saveWeights(
   model: Qwen2_5_VL,
   folder: string,
@@ -89,13 +93,21 @@ export async function copyModelFiles(from: string, to: string): Promise<void> {
   await Promise.all(names.map((name) => copyFile(join(from, name), join(to, name))));
 }
 
-/** The stored tensors of a parameter. */
+/** The stored tensors of a parameter. @throws {CheckpointError} when it is quantised */
 function tensorsOf(
   parameters: Parameters,
-  { format, parts }: Parameter,
+  { name: parameterName, format, parts }: Parameter,
   prefix: string,
   dtype: SaveDtype,
 ): TensorToWrite[] {
+  if (isQuantized(format)) {
+    throw new CheckpointError({
+      where: `saving ${parameterName}`,
+      expected: 'f32, bf16 or f16',
+      found: format,
+      fix: 'save the adapter alone, and load the model without quantization to export it',
+    });
+  }
   const stored = { f32: 'F32', bf16: 'BF16', f16: 'F16' } as const;
   const narrow = dtype === 'bf16' && format === 'f32';
   return parts.map(({ name, shape }) => ({

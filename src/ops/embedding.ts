@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { FORMATS, weightSlices, type Weight } from './weight.ts';
+import { checkStored, FORMATS, weightSlices, type Weight } from './weight.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 
 /** A quiet NaN: what an index outside the table and the features yields. */
@@ -87,8 +87,9 @@ export function uploadRowMap({ index, starts, order, featureRow }: HostRowMap): 
 }
 
 interface GatherAttrs {
-  [name: string]: number | boolean;
+  [name: string]: number | boolean | tf.TensorInfo | undefined;
   format: number;
+  scales: tf.TensorInfo | undefined;
   tableRows: number;
   columns: number;
   /** Whether `starts` and `order`, and `featureRow`, are the map's own and not stand-ins. */
@@ -101,14 +102,15 @@ type GatherInput = 'table' | 'features' | 'index' | 'starts' | 'order' | 'featur
 const gatherOp = defineOp<GatherInput, GatherAttrs>({
   name: 'WethinkGatherRows',
   saveInputs: ['starts', 'order', 'featureRow'],
-  forward({ table, features, index }, { format, tableRows, columns }) {
+  forward({ table, features, index }, { format, scales, tableRows, columns }) {
     const gpu = currentGpu();
     const rows = index.shape[0];
     const out = gpu.empty([rows, columns]);
-    for (const slice of weightSlices(table)) {
+    for (const slice of weightSlices(table, Infinity, scales)) {
       gpu.dispatch('embedding/gather_rows_fwd', {
         operands: {
           table_RD: slice.operand,
+          scales_RG: slice.scales ?? slice.operand,
           features_FD: features ?? slice.operand,
           index_N: index,
           out_ND: out,
@@ -191,10 +193,12 @@ function featureGradient(dy: tf.TensorInfo, row: tf.TensorInfo, columns: number)
  * @throws {ShapeError} when the shapes disagree, D is not a multiple of 4, or the map lacks what a gradient needs
  */
 export function gatherRows(table: Weight | tf.Tensor, map: RowMap, features_FD?: tf.Tensor): tf.Tensor2D {
-  const { tensor, format, shape } =
-    'tensor' in table ? table : { tensor: table, format: 'f32' as const, shape: table.shape };
-  checkShape('gatherRows.table_RD', shape, [null, null]);
-  const [tableRows, columns] = shape as [number, number];
+  if (!('tensor' in table)) checkShape('gatherRows.table_RD', table.shape, [null, null]);
+  const weight: Weight =
+    'tensor' in table ? table : { tensor: table, format: 'f32', shape: table.shape as [number, number] };
+  checkStored('gatherRows.table_RD', weight);
+  const { tensor, format, scales, shape } = weight;
+  const [tableRows, columns] = shape;
   if (columns % 4 !== 0) {
     throw new ShapeError({ where: 'gatherRows.table_RD', expected: 'columns in fours', found: `${columns}` });
   }
@@ -216,6 +220,7 @@ export function gatherRows(table: Weight | tf.Tensor, map: RowMap, features_FD?:
     },
     {
       format: FORMATS.indexOf(format),
+      scales,
       tableRows,
       columns,
       hasInverse: starts !== undefined && order !== undefined,

@@ -7,7 +7,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
-import { FORMATS, type Weight, weightSlices } from './weight.ts';
+import { checkStored, FORMATS, type Weight, weightSlices } from './weight.ts';
 
 /** y[:, firstRow …] += scale · (x downᵀ) upᵀ */
 export interface LowRankUpdate {
@@ -32,8 +32,10 @@ export interface LinearOptions {
 /** Queries, keys and values are the largest stack. */
 const MOST_UPDATES = 3;
 
-interface Attrs extends Record<string, number | readonly number[]> {
+interface Attrs extends Record<string, number | readonly number[] | tf.TensorInfo | undefined> {
   format: number;
+  /** Of a quantised weight: no input, because nothing frozen needs the tape. */
+  weightScales: tf.TensorInfo | undefined;
   firstRows: readonly number[];
   scales: readonly number[];
 }
@@ -47,10 +49,10 @@ function defineLinear(updates: number) {
     name: `WethinkLinear${updates}`,
     saveInputs: ['x', 'w', ...each.flatMap((i): Input[] => [`down${i}`, `up${i}`])],
     saveOutputs: [false, ...each.map(() => true)],
-    forward({ x, w, bias, residual, ...adapters }, { format, firstRows, scales }) {
+    forward({ x, w, bias, residual, ...adapters }, { format, weightScales, firstRows, scales }) {
       const gpu = currentGpu();
       const out = gpu.empty([x.shape[0], w.shape[0]]);
-      for (const slice of weightSlices(w)) {
+      for (const slice of weightSlices(w, Infinity, weightScales)) {
         launchProductNt(x, slice, FORMATS[format]!, out, { bias, residual, offset: slice.firstRow });
       }
       const inner = each.map((i) => {
@@ -63,7 +65,7 @@ function defineLinear(updates: number) {
       });
       return [out, ...inner];
     },
-    gradient([dy], [x, w, ...saved], { format, firstRows, scales }) {
+    gradient([dy], [x, w, ...saved], { format, weightScales, firstRows, scales }) {
       const gpu = currentGpu();
       const [down, up] = [0, 1].map((half) => each.map((i) => weightSlices(saved[2 * i + half]!)[0]!));
       const inner = saved.slice(2 * updates);
@@ -76,7 +78,7 @@ function defineLinear(updates: number) {
       const gradients: Partial<Record<Input, () => tf.Tensor>> = {
         x: () => {
           const dx = gpu.empty(x!.shape);
-          for (const slice of weightSlices(w!)) {
+          for (const slice of weightSlices(w!, Infinity, weightScales)) {
             const { firstRow } = slice;
             launchProductNn(dy!, slice, FORMATS[format]!, dx, { offset: firstRow, accumulate: firstRow > 0 });
           }
@@ -125,6 +127,7 @@ export function linear(
   checkShape('linear.x_NK', x_NK.shape, [null, inner]);
   if (bias) checkShape('linear.bias', bias.shape, [rows]);
   if (residual) checkShape('linear.residual', residual.shape, [x_NK.shape[0]!, rows]);
+  checkStored('linear.weight', weight);
   checkFours('linear.weight', weight.shape);
   for (const { down, up, firstRow } of updates) {
     checkShape('linear.updates.down', down.shape, [null, inner]);
@@ -154,6 +157,7 @@ export function linear(
     { x: x_NK, w: weight.tensor, bias, residual, ...Object.fromEntries(adapters) },
     {
       format: FORMATS.indexOf(weight.format),
+      weightScales: weight.scales,
       firstRows: updates.map(({ firstRow }) => firstRow),
       scales: updates.map(({ scale }) => scale),
     },

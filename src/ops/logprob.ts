@@ -10,7 +10,14 @@ import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
-import { FORMATS, weightSlices, type Weight, type WeightFormat, type WeightSlice } from './weight.ts';
+import {
+  checkStored,
+  FORMATS,
+  weightSlices,
+  type StoredWeight,
+  type Weight,
+  type WeightSlice,
+} from './weight.ts';
 
 /** Columns of a part, as in the kernels. */
 const PART = 512;
@@ -28,9 +35,9 @@ export function partCount(vocabulary: number): number {
  * Slices of whole parts, such that the logits of N rows fit the scratch.
  * @throws {ShapeError} when not even one part of the rows fits a binding
  */
-function headSlices(rows: number, w: tf.TensorInfo, scratchBytes: number): WeightSlice[] {
+function headSlices(rows: number, { tensor, scales }: StoredWeight, scratchBytes: number): WeightSlice[] {
   const limit = currentGpu().device.limits.maxStorageBufferBindingSize;
-  const rowBytes = w.shape[1]! * 4;
+  const rowBytes = tensor.shape[1]! * 4;
   const fitting = Math.max(PART, Math.floor(scratchBytes / (rows * 4)));
   const columns = Math.floor(Math.min(fitting, limit / rowBytes, limit / (rows * 4)) / PART) * PART;
   if (columns === 0) {
@@ -41,23 +48,22 @@ function headSlices(rows: number, w: tf.TensorInfo, scratchBytes: number): Weigh
       fix: 'pass fewer rows at a time',
     });
   }
-  return weightSlices(w, columns);
+  return weightSlices(tensor, columns, scales);
 }
 
 /** Computes the logits slice by slice into one scratch [N, S] and hands each to `visit`. */
 export function forEachLogits(
   hidden: tf.TensorInfo,
-  w: tf.TensorInfo,
-  format: WeightFormat,
+  weight: StoredWeight,
   visit: (logits: tf.TensorInfo, slice: WeightSlice) => void,
   scratchBytes = SCRATCH_BYTES,
 ): void {
   const gpu = currentGpu();
   const rows = hidden.shape[0]!;
-  const slices = headSlices(rows, w, scratchBytes);
+  const slices = headSlices(rows, weight, scratchBytes);
   const logits = gpu.empty([rows, Math.ceil(slices[0]!.rows / 4) * 4]);
   for (const slice of slices) {
-    launchProductNt(hidden, slice, format, logits);
+    launchProductNt(hidden, slice, weight.format, logits);
     visit(logits, slice);
   }
   gpu.release(logits);
@@ -108,8 +114,9 @@ function launchLogprobFinish(
 }
 
 interface LogprobAttrs {
-  [name: string]: number;
+  [name: string]: number | tf.TensorInfo | undefined;
   format: number;
+  scales: tf.TensorInfo | undefined;
   scale: number;
   scratchBytes: number;
 }
@@ -118,15 +125,14 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
   name: 'WethinkLinearLogprob',
   saveInputs: ['hidden', 'weight', 'target'],
   saveOutputs: [false, false, true],
-  forward({ hidden, weight, target }, { format, scale, scratchBytes }) {
+  forward({ hidden, weight, target }, { format, scales, scale, scratchBytes }) {
     const gpu = currentGpu();
     const rows = hidden.shape[0];
     const vocabulary = weight.shape[0];
     const parts = gpu.empty([rows, partCount(vocabulary), 4]);
     forEachLogits(
       hidden,
-      weight,
-      FORMATS[format]!,
+      { tensor: weight, format: FORMATS[format]!, scales },
       (logits, slice) => launchLogprobParts(logits, slice, target, parts, scale),
       scratchBytes,
     );
@@ -135,14 +141,13 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
     gpu.release(parts);
     return [out.logprob, out.entropy, out.logsumexp];
   },
-  gradient([dy], [hidden, weight, target, logsumexp], { format, scale, scratchBytes }) {
+  gradient([dy], [hidden, weight, target, logsumexp], { format, scales, scale, scratchBytes }) {
     const gpu = currentGpu();
     /** Recomputes the logits slice by slice and hands on their gradient in their place. */
     const forEachGradient = (visit: (dlogits: tf.TensorInfo, slice: WeightSlice) => void) =>
       forEachLogits(
         hidden!,
-        weight!,
-        FORMATS[format]!,
+        { tensor: weight!, format: FORMATS[format]!, scales },
         (logits, slice) => {
           launchLogitsBackward(logits, slice, { target: target!, logsumexp: logsumexp!, dy: dy!, scale });
           visit(logits, slice);
@@ -218,6 +223,7 @@ export function linearLogprob(
   { temperature, scratchBytes = SCRATCH_BYTES }: LogprobOptions,
 ): { logprob_N: tf.Tensor1D; entropy_N: tf.Tensor1D } {
   checkShape('linearLogprob.hidden_ND', hidden_ND.shape, [null, weight.shape[1]]);
+  checkStored('linearLogprob.weight', weight);
   checkShape('linearLogprob.target_N', target_N.shape, [hidden_ND.shape[0]]);
   if (weight.shape[1] % 4 !== 0) {
     throw new ShapeError({
@@ -230,6 +236,7 @@ export function linearLogprob(
     { hidden: hidden_ND, weight: weight.tensor, target: target_N },
     {
       format: FORMATS.indexOf(weight.format),
+      scales: weight.scales,
       scale: logitScale(temperature),
       scratchBytes,
     },

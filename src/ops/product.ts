@@ -39,6 +39,7 @@ export function launchProductNt(
     operands: {
       x_NK: x,
       w_MK: slice.operand,
+      scales_MG: slice.scales ?? x,
       bias_Y: bias ?? x,
       residual_NY: residual ?? x,
       y_NY: out,
@@ -77,7 +78,7 @@ export function launchProductNn(
 ): void {
   const [rows, columns] = out.shape as [number, number];
   currentGpu().dispatch('linear/linear_nn', {
-    operands: { x_NM: dy, w_MK: slice.operand, y_NK: out },
+    operands: { x_NM: dy, w_MK: slice.operand, scales_MG: slice.scales ?? dy, y_NK: out },
     params: {
       rows,
       inner: slice.rows,

@@ -22,7 +22,7 @@ export interface HeldLogits {
  * @param hidden f32 [N, D]
  * @throws {ShapeError} when not even 512 columns of the rows fit a binding
  */
-export function holdLogits(hidden: tf.TensorInfo, { tensor, format, shape }: Weight): HeldLogits[] {
+export function holdLogits(hidden: tf.TensorInfo, { tensor, format, scales, shape }: Weight): HeldLogits[] {
   const gpu = currentGpu();
   const { maxStorageBufferBindingSize: limit } = gpu.device.limits;
   const [count] = hidden.shape as [number];
@@ -43,7 +43,7 @@ export function holdLogits(hidden: tf.TensorInfo, { tensor, format, shape }: Wei
     const rows = Math.min(perTensor, vocabulary - firstRow);
     return { logits: gpu.empty([count, Math.ceil(rows / 4) * 4]), firstRow, rows };
   });
-  for (const slice of weightSlices(tensor, columns)) {
+  for (const slice of weightSlices(tensor, columns, scales)) {
     const { logits, firstRow } = held[Math.floor(slice.firstRow / perTensor)]!;
     launchProductNt(hidden, slice, format, logits, { offset: slice.firstRow - firstRow });
   }

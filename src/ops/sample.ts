@@ -76,17 +76,17 @@ type PartsLauncher = (
   out: Parts,
 ) => void;
 
-const launchPlainParts: PartsLauncher = (hidden, { tensor, format }, state, plan, out) =>
-  forEachLogits(hidden, tensor, format, (logits, slice) => {
+const launchPlainParts: PartsLauncher = (hidden, weight, state, plan, out) =>
+  forEachLogits(hidden, weight, (logits, slice) => {
     // The target's value is replaced by the candidate's, so any targets do here.
     launchLogprobParts(logits, slice, state.tokens_B, out.parts, plan.scale);
     launchSampleParts(logits, slice, state, plan, out);
   });
 
-const launchAdjustedParts: PartsLauncher = (hidden, { tensor, format, shape }, state, plan, out) => {
+const launchAdjustedParts: PartsLauncher = (hidden, weight, state, plan, out) => {
   const gpu = currentGpu();
-  const tops = gpu.empty([state.slots, chunkCount(shape[0])]);
-  forEachLogits(hidden, tensor, format, (logits, slice) => {
+  const tops = gpu.empty([state.slots, chunkCount(weight.shape[0])]);
+  forEachLogits(hidden, weight, (logits, slice) => {
     launchLogprobParts(logits, slice, state.tokens_B, out.parts, plan.scale);
     const adjusted = gpu.empty(logits.shape);
     launchAdjust(logits, slice, { adjusted, tops }, state, plan);

@@ -14,7 +14,7 @@ const ROOT = new URL('../../kernels/', import.meta.url);
  * its kernel.
  */
 const CHOICES: readonly (readonly KernelConstants[])[] = [
-  [{ FORMAT: 0 }, { FORMAT: 1 }, { FORMAT: 2 }],
+  [0, 1, 2, 3, 4].map((format) => ({ FORMAT: format })),
   [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
   [{ WORKGROUP: 8 }, { WORKGROUP: 64 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.

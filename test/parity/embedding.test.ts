@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
-import type { WeightFormat } from '../../src/ops/weight.ts';
 import { buildRowMap, gatherRows, uploadRowMap } from '../../src/ops/embedding.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { RandomStream } from '../../src/util/random.ts';
@@ -15,6 +13,7 @@ import {
   randomValues,
 } from './harness.ts';
 import { gather, scatter } from './reference/embedding.ts';
+import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
 
 /** Copies are exact; a sum of up to 40 repeats rounds 40 times at most. */
 const SUM_TOLERANCE = 3e-6;
@@ -26,7 +25,6 @@ const SHAPES = [
   [65, 4, 9, 20],
   [300, 150, 64, 68],
 ] as const;
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 
 const device = openGpu();
 
@@ -40,23 +38,20 @@ function randomIndex(N: number, R: number, F: number): Int32Array {
   });
 }
 
-describe.each(FORMATS)('gathering from a %s table', (format) => {
+describe.each(WEIGHT_FORMATS)('gathering from a %s table', (format) => {
   it.each(SHAPES)('N=%i R=%i F=%i D=%i: output and gradients', async (N, R, F, D) => {
     const index = randomIndex(N, R, F);
-    const values = randomValues(R * D, 'table');
-    const bits = format === 'bf16' ? f32ToBf16(values) : f32ToF16(values);
-    const exact = format === 'f32' ? values : format === 'bf16' ? bf16ToF32(bits) : f16ToF32(bits);
+    const host = storeWeight(randomValues(R * D, 'table'), [R, D], format);
     const featureValues = randomValues(F * D, 'features');
     const dyValues = randomValues(N * D, 'dy');
     await guarded(device.gpu, async ({ input, read }) => {
-      const tensor =
-        format === 'f32' ? input([R, D], values) : input([R, D / 2], new Uint32Array(bits.buffer));
+      const table = inputWeight({ input }, host);
       const features = F > 0 ? input([F, D], featureValues) : undefined;
       const map = uploadRowMap(buildRowMap(index, R, F));
-      const run = () => gatherRows({ tensor, format, shape: [R, D] }, map, features);
-      expectClose(await read(run()), gather(exact, featureValues, index, D), 0, 'out');
+      const run = () => gatherRows(table, map, features);
+      expectClose(await read(run()), gather(host.exact, featureValues, index, D), 0, 'out');
 
-      const xs = [...(features ? [features] : []), ...(format === 'f32' ? [tensor] : [])];
+      const xs = [...(features ? [features] : []), ...(format === 'f32' ? [table.tensor] : [])];
       if (xs.length === 0) return;
       const grads = gradients(run, xs, input([N, D], dyValues));
       const expected = scatter(dyValues, index, [R, F, D]);
@@ -66,23 +61,24 @@ describe.each(FORMATS)('gathering from a %s table', (format) => {
   });
 });
 
-it('walks a table that is larger than a binding', async () => {
-  const [N, R, D] = [50, 200, 8];
+it.each(['f32', 'int4'] as const)('walks a %s table that is larger than a binding', async (format) => {
+  const [N, R, D] = [50, 200, 40];
   const index = randomIndex(N, R, 0);
-  const values = randomValues(R * D, 'table');
+  const host = storeWeight(randomValues(R * D, 'table'), [R, D], format);
   const dyValues = randomValues(N * D, 'dy');
   const { gpu } = device;
   // 64 rows to a binding: four slices, the last of 8 rows.
   const { limits } = gpu.device;
-  const small = { maxStorageBufferBindingSize: 64 * D * 4 };
+  const small = { maxStorageBufferBindingSize: 64 * 4 * (host.stored.length / R) };
   Object.defineProperty(gpu.device, 'limits', { value: small, configurable: true });
   try {
     await guarded(gpu, async ({ input, read }) => {
-      const table = input([R, D], values);
+      const table = inputWeight({ input }, host);
       const map = uploadRowMap(buildRowMap(index, R));
       const run = () => gatherRows(table, map);
-      expectClose(await read(run()), gather(values, [], index, D), 0, 'out');
-      const [dtable] = gradients(run, [table], input([N, D], dyValues));
+      expectClose(await read(run()), gather(host.exact, [], index, D), 0, 'out');
+      if (format !== 'f32') return;
+      const [dtable] = gradients(run, [table.tensor], input([N, D], dyValues));
       expectClose(await read(dtable!), scatter(dyValues, index, [R, 0, D]).table, SUM_TOLERANCE, 'dtable');
     });
   } finally {

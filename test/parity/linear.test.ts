@@ -1,9 +1,8 @@
 import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
 import { linear } from '../../src/ops/linear.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops/product.ts';
-import { weightSlices, type WeightFormat } from '../../src/ops/weight.ts';
+import { weightSlices } from '../../src/ops/weight.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import {
   DIFFERENCE_TOLERANCE,
@@ -16,6 +15,7 @@ import {
   randomValues,
 } from './harness.ts';
 import { columnSum, linearNn, linearNt, linearTn } from './reference/linear.ts';
+import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
 
 // f32 sums of up to 300 products: the rounding of a sum grows with its length, at most 300 * 2^-24 = 1.8e-5
 // of the sum of magnitudes; random signs stay far below.
@@ -32,25 +32,14 @@ const SHAPES = [
   [65, 36, 68],
   [130, 132, 300],
 ] as const;
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 
 const device = openGpu();
 
-/** The stored form of a weight, and the values that it stands for. */
-function store(
-  values: Float32Array,
-  format: WeightFormat,
-): { stored: Float32Array | Uint32Array; exact: Float32Array } {
-  if (format === 'f32') return { stored: values, exact: values };
-  const bits = format === 'bf16' ? f32ToBf16(values) : f32ToF16(values);
-  const exact = format === 'bf16' ? bf16ToF32(bits) : f16ToF32(bits);
-  return { stored: new Uint32Array(bits.buffer), exact };
-}
-
-describe.each(FORMATS)('linear with %s weights', (format) => {
+describe.each(WEIGHT_FORMATS)('linear with %s weights', (format) => {
   it.each(SHAPES)('N=%i K=%i M=%i: output and gradients', async (N, K, M) => {
     const shape = [N, K, M] as const;
-    const { stored, exact } = store(randomValues(M * K, 'w'), format);
+    const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);
+    const { exact } = host;
     const xValues = randomValues(N * K, 'x');
     const biasValues = randomValues(M, 'bias');
     const dyValues = randomValues(N * M, 'dy');
@@ -58,13 +47,12 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
       const x = input([N, K], xValues);
       const bias = input([M], biasValues);
       const dy = input([N, M], dyValues);
-      const tensor = input([M, format === 'f32' ? K : K / 2], stored);
-      const weight = { tensor, format, shape: [M, K] as const };
+      const weight = inputWeight({ input }, host);
       expectClose(await read(linear(x, weight)), linearNt(xValues, exact, shape), TOLERANCE, 'y');
       const expected = linearNt(xValues, exact, shape, biasValues);
       expectClose(await read(linear(x, weight, { bias })), expected, TOLERANCE, 'y with bias');
 
-      const xs = format === 'f32' ? [x, bias, tensor] : [x, bias];
+      const xs = format === 'f32' ? [x, bias, weight.tensor] : [x, bias];
       const [dx, dBias, dw] = gradients(() => linear(x, weight, { bias }), xs, dy);
       expectClose(await read(dx!), linearNn(dyValues, exact, shape), TOLERANCE, 'dx');
       expectClose(await read(dBias!), columnSum(dyValues, M), TOLERANCE, 'dBias');
@@ -73,11 +61,11 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
   });
 
   it('gives the same bits in slices of rows as in one piece', async () => {
-    const [N, K, M] = [10, 32, 200];
-    const { stored } = store(randomValues(M * K, 'w'), format);
+    const [N, K, M] = [10, 40, 200];
+    const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);
     await guarded(device.gpu, async ({ input, read }) => {
       const { gpu } = device;
-      const w = input([M, format === 'f32' ? K : K / 2], stored);
+      const { tensor: w, scales } = inputWeight({ input }, host);
       const x = input([N, K], randomValues(N * K, 'x'));
       const dy = input([N, M], randomValues(N * M, 'dy'));
       const bias = input([M], randomValues(M, 'bias'));
@@ -85,7 +73,7 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
         const y = gpu.empty([N, M]);
         const dx = gpu.empty([N, K]);
         const dw = gpu.empty([M, K]);
-        for (const slice of weightSlices(w, maxRows)) {
+        for (const slice of weightSlices(w, maxRows, scales)) {
           const offset = slice.firstRow;
           launchProductNt(x, slice, format, y, { bias, offset });
           launchProductNn(dy, slice, format, dx, { offset, accumulate: offset > 0 });
@@ -93,13 +81,29 @@ describe.each(FORMATS)('linear with %s weights', (format) => {
         for (const slice of weightSlices(dw, maxRows)) launchProductTn(dy, x, slice, slice.firstRow);
         return Promise.all([y, dx, dw].map((info) => read(info)));
       };
-      expect(weightSlices(w, 64).map(({ rows }) => rows)).toEqual([64, 64, 64, 8]);
+      expect(weightSlices(w, 64, scales).map(({ rows }) => rows)).toEqual([64, 64, 64, 8]);
       const [y, dx, dw] = await run(Infinity);
       const [slicedY, slicedDx, slicedDw] = await run(64);
       expect(slicedY).toEqual(y);
       expect(slicedDw).toEqual(dw);
       // The sum over the rows of w is cut into parts here, which rounds differently.
       expectClose(slicedDx!, dx!, TOLERANCE, 'dx');
+    });
+  });
+});
+
+describe.each(WEIGHT_FORMATS.slice(1))('%s weights', (format) => {
+  it.each(SHAPES)('N=%i K=%i M=%i: the bits of the same values in f32', async (N, K, M) => {
+    const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);
+    await guarded(device.gpu, async ({ input, read }) => {
+      const x = input([N, K], randomValues(N * K, 'x'));
+      const dy = input([N, M], randomValues(N * M, 'dy'));
+      const weight = inputWeight({ input }, host);
+      const full = inputWeight({ input }, storeWeight(host.exact, [M, K], 'f32'));
+      expect(await read(linear(x, weight))).toEqual(await read(linear(x, full)));
+      const [dx] = gradients(() => linear(x, weight), [x], dy);
+      const [dxFull] = gradients(() => linear(x, full), [x], dy);
+      expect(await read(dx!)).toEqual(await read(dxFull!));
     });
   });
 });
@@ -239,6 +243,14 @@ it('refuses shapes that disagree', async () => {
     const x = input([2, 8], new Float32Array(16));
     expect(() => linear(x, weight(4, 12))).toThrow(ShapeError);
     expect(() => linear(x, weight(6, 8))).toThrow(ShapeError);
+    const floats = weight(4, 8);
+    const integers = { tensor: input([4, 8], new Int32Array(32)), format: 'int8', shape: [4, 8] } as const;
+    const scales = input([4, 1], new Float32Array(4));
+    const twoGroups = input([4, 2], new Float32Array(8));
+    expect(() => linear(x, integers)).toThrow(/scales for int8/);
+    expect(() => linear(x, { ...floats, scales })).toThrow(/none for f32/);
+    expect(() => linear(x, { ...integers, scales: twoGroups })).toThrow(ShapeError);
+    expect(() => linear(x, { ...integers, format: 'int4', scales })).toThrow(ShapeError);
     const zeros = (...shape: number[]) => input(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
     expect(() => linear(x, weight(4, 8), { bias: zeros(8) })).toThrow(ShapeError);
     expect(() => linear(x, weight(4, 8), { residual: zeros(4, 2) })).toThrow(ShapeError);

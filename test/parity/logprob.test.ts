@@ -1,6 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/io/float16.ts';
-import type { WeightFormat } from '../../src/ops/weight.ts';
 import { linearLogprob } from '../../src/ops/logprob.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { RandomStream } from '../../src/util/random.ts';
@@ -15,6 +13,7 @@ import {
   randomValues,
 } from './harness.ts';
 import { logprob, logprobGradient } from './reference/logprob.ts';
+import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
 
 // Logits are f32 sums of up to 64 products, and exp has an error of a few units in the last place.
 const TOLERANCE = 3e-6;
@@ -29,7 +28,6 @@ const SHAPES = [
   [65, 20, 1031],
   [130, 64, 512],
 ] as const;
-const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16'];
 /** Smaller than any scratch: slices of a single part. */
 const SMALLEST = 1;
 
@@ -40,33 +38,31 @@ function targets(N: number, V: number): Int32Array {
   return Int32Array.from({ length: N }, () => stream.integer(V));
 }
 
-describe.each(FORMATS)('log-probability under a %s head', (format) => {
+describe.each(WEIGHT_FORMATS)('log-probability under a %s head', (format) => {
   it.each(SHAPES)('N=%i D=%i V=%i: outputs and gradients', async (N, D, V) => {
     const shape = [N, D, V] as const;
     const hidden = randomValues(N * D, 'hidden');
-    const values = randomValues(V * D, 'weight');
-    const bits = format === 'bf16' ? f32ToBf16(values) : f32ToF16(values);
-    const weight = format === 'f32' ? values : format === 'bf16' ? bf16ToF32(bits) : f16ToF32(bits);
+    const host = storeWeight(randomValues(V * D, 'weight'), [V, D], format);
     const target = targets(N, V);
     const dyValues = randomValues(N, 'dy');
-    const head = { hidden, weight, target, temperature: 0.8, shape };
+    const head = { hidden, weight: host.exact, target, temperature: 0.8, shape };
     const expected = logprob(head);
     const gradient = logprobGradient(head, dyValues);
     await guarded(device.gpu, async ({ input, read }) => {
       const h = input([N, D], hidden);
-      const w = format === 'f32' ? input([V, D], values) : input([V, D / 2], new Uint32Array(bits.buffer));
+      const weight = inputWeight({ input }, host);
       const target_N = input([N], target);
       const dy = input([N], dyValues);
       for (const scratchBytes of [SMALLEST, 2 ** 26]) {
         const run = () =>
-          linearLogprob(h, { tensor: w, format, shape: [V, D] }, target_N, {
+          linearLogprob(h, weight, target_N, {
             temperature: 0.8,
             scratchBytes,
           });
         const { logprob_N, entropy_N } = run();
         expectClose(await read(logprob_N), expected.logprob, TOLERANCE, 'logprob');
         expectClose(await read(entropy_N), expected.entropy, TOLERANCE, 'entropy');
-        const xs = format === 'f32' ? [h, w] : [h];
+        const xs = format === 'f32' ? [h, weight.tensor] : [h];
         const [dh, dw] = gradients(() => run().logprob_N, xs, dy);
         expectClose(await read(dh!), gradient.hidden, GRADIENT_TOLERANCE, 'dhidden');
         if (dw) expectClose(await read(dw), gradient.weight, GRADIENT_TOLERANCE, 'dweight');
