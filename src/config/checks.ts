@@ -19,6 +19,12 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
       `expected 0, because model.from_scratch trains all weights, found ${model.lora.rank}`,
     );
   }
+  if (model && model.quantization !== 'none' && model.lora.rank === 0) {
+    report(
+      'model.quantization',
+      `expected none, or model.lora.rank above 0, because rounded weights cannot be trained, found ${model.quantization}`,
+    );
+  }
   if (data && data.min_pixels !== null && data.max_pixels !== null && data.min_pixels > data.max_pixels) {
     report(
       'data.min_pixels',

@@ -14,6 +14,12 @@ const model = z.strictObject({
     .boolean()
     .default(false)
     .describe('Recompute each layer in the backward pass: less memory, more time.'),
+  quantization: z
+    .enum(['none', 'int8', 'int4'])
+    .default('none')
+    .describe(
+      'Round the linear layers to 8 or 4 bits as they are loaded, for less memory; needs lora.rank above 0.',
+    ),
   from_scratch: z
     .boolean()
     .default(false)

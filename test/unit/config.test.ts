@@ -28,6 +28,7 @@ describe('defaults', () => {
       path: 'm',
       freeze_vision_tower: false,
       gradient_checkpointing: false,
+      quantization: 'none',
       from_scratch: false,
       lora: { rank: 0, alpha: 64, target_modules: 'all-linear', exclude_modules: '.*visual.*' },
     });
@@ -196,6 +197,11 @@ describe('problems', () => {
     expect(problemsOf(MINIMAL, ['model.from_scratch=true', 'model.lora.rank=4'])).toMatch(
       /model\.lora\.rank/,
     );
+    expect(problemsOf(MINIMAL, ['model.quantization=int8'])).toMatch(
+      /model\.quantization: expected none, or model\.lora\.rank above 0/,
+    );
+    const adapted = ['model.quantization=int4', 'model.lora.rank=4'];
+    expect(parseConfig(MINIMAL, 'a.yaml', adapted).model.quantization).toBe('int4');
   });
 
   it('names the nearest key', () => {
