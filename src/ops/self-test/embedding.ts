@@ -1,5 +1,7 @@
 import { buildRowMap, gatherRows, uploadRowMap } from '../embedding.ts';
-import { checkDifferentiable, hostTensor, type KernelTest } from './case.ts';
+import type { QuantizedFormat } from '../weight.ts';
+import { type Check, checkDifferentiable, hostTensor, type KernelTest } from './case.ts';
+import { integerWeight } from './integers.ts';
 
 const [ROWS, FEATURES, D] = [5, 3, 8];
 /** A row twice, features in another order, and one feature that nobody takes. */
@@ -18,7 +20,7 @@ export const embeddingTest: KernelTest = {
   tolerance: TOLERANCE,
   launch: () => {
     const map = uploadRowMap(buildRowMap(INDEX, ROWS, FEATURES));
-    return checkDifferentiable({
+    const checks = checkDifferentiable({
       label: 'gather of a table and features',
       inputs: [hostTensor([ROWS, D], 1), hostTensor([FEATURES, D], 2)],
       run: ([table, features]) => gatherRows(table!, map, features),
@@ -28,5 +30,21 @@ export const embeddingTest: KernelTest = {
           return row >= 0 ? table![row * D + (i % D)]! : features![(-1 - row) * D + (i % D)]!;
         }),
     });
+    return [...checks, integers('int8'), integers('int4')];
   },
 };
+
+/** Rows of a whole group of 32 and a short one. */
+function integers(format: QuantizedFormat): Check {
+  const columns = 40;
+  const { weight, values } = integerWeight(format, [ROWS, columns]);
+  const rows = INDEX.map((row) => Math.max(0, row));
+  return {
+    label: `gather of an ${format} table`,
+    actual: gatherRows(weight, uploadRowMap(buildRowMap(rows, ROWS))),
+    expected: Float64Array.from(
+      { length: rows.length * columns },
+      (_, i) => values[rows[Math.floor(i / columns)]! * columns + (i % columns)]!,
+    ),
+  };
+}

@@ -1,7 +1,8 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../io/float16.ts';
 import { linear } from '../linear.ts';
-import type { Weight } from '../weight.ts';
+import type { QuantizedFormat, Weight } from '../weight.ts';
 import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
+import { integerWeight } from './integers.ts';
 
 /** Rows, inputs, outputs: a tail in every tile. */
 const [N, K, M] = [9, 12, 20];
@@ -13,7 +14,7 @@ export const linearTest: KernelTest = {
   name: 'linear',
   kernels: ['linear/linear_nt', 'linear/linear_nn', 'linear/linear_tn', 'linear/column_sum'],
   tolerance: TOLERANCE,
-  launch: () => [...full(), ...packed('bf16'), ...packed('f16')],
+  launch: () => [...full(), ...packed('bf16'), ...packed('f16'), ...integers('int8'), ...integers('int4')],
 };
 
 function full(): Check[] {
@@ -36,6 +37,18 @@ function packed(format: 'bf16' | 'f16'): Check[] {
     inputs: [hostTensor([N, K], 1)],
     run: ([x]) => linear(x!, weight),
     reference: ([x]) => product(x!, exact),
+  });
+}
+
+/** Rows of a whole group of 32 and a short one. */
+function integers(format: QuantizedFormat): Check[] {
+  const inner = 40;
+  const { weight, values } = integerWeight(format, [M, inner]);
+  return checkDifferentiable({
+    label: `${format} weight`,
+    inputs: [hostTensor([N, inner], 1)],
+    run: ([x]) => linear(x!, weight),
+    reference: ([x]) => product(x!, values, undefined, inner),
   });
 }
 
