@@ -8,13 +8,14 @@
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(M / 32), y: ceil(N / ROWS)
+// grid         x: ceil(M / 4 / LANES), y: ceil(N / ROWS)
 // A thread computes ROWS rows by 4 columns in registers; no workgroup memory, no barrier (software drivers). All
 // threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
 // multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS.
 // Tolerance 1e-6 * K.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
+override LANES: u32 = 8u;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
@@ -103,9 +104,9 @@ fn store(n: u32, m: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(8)
+@compute @workgroup_size(LANES)
 fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let m = (group.x * 8u + lane) * 4u;
+  let m = (group.x * LANES + lane) * 4u;
   let n = group.y * ROWS;
   if (m >= params.columns) {
     return;

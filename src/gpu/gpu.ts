@@ -5,10 +5,11 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { GpuError, ShapeError } from '../util/errors.ts';
-import { chooseAdapter, type AdapterChoice, type AdapterKind } from './adapter.ts';
+import { chooseAdapter, type AdapterChoice, type AdapterKind, type ChosenAdapter } from './adapter.ts';
 import { registerBackend, type BackendInternals } from './backend.ts';
 import { openDevice, type DeviceFaults } from './device.ts';
 import { KernelCache, encodeParams } from './kernel.ts';
+import { familyFor, type KernelFamily } from './kernel-family.ts';
 import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
 import { bindOperands, type Dispatch } from './operands.ts';
 import { Plan, type Command } from './plan.ts';
@@ -47,11 +48,8 @@ export class Gpu {
   readonly name: string;
   readonly budget: MemoryBudget;
   readonly kernels: KernelCache;
-  /**
-   * Whether kernels share work within a workgroup. On drivers that compute on the CPU barriers are ruinous, and each
-   * thread works by itself; `WETHINK_VARIANTS=gpu` takes the variants for GPUs there too, to test them.
-   */
-  sharesWork: boolean;
+  /** Which variants launchers take where a kernel has several; tests set it. */
+  family: KernelFamily;
   readonly #backend: BackendInternals;
   readonly #faults: DeviceFaults;
   readonly #pool: BufferPool;
@@ -61,8 +59,7 @@ export class Gpu {
 
   private constructor(
     device: GPUDevice,
-    kind: AdapterKind,
-    name: string,
+    { kind, name, adapter }: ChosenAdapter,
     budget: MemoryBudget,
     pool: BufferPool,
     backend: BackendInternals,
@@ -73,7 +70,7 @@ export class Gpu {
     this.name = name;
     this.budget = budget;
     this.kernels = new KernelCache(device);
-    this.sharesWork = kind === 'real' || process.env['WETHINK_VARIANTS'] === 'gpu';
+    this.family = familyFor(kind, adapter);
     this.#pool = pool;
     this.#backend = backend;
     this.#faults = faults;
@@ -86,13 +83,18 @@ export class Gpu {
     const budget = new MemoryBudget(budgetBytes);
     const pool = new BufferPool(device, budget, 'activations');
     const backend = await registerBackend(chosen.instance, device, chosen.adapter, pool);
-    current = new Gpu(device, chosen.kind, chosen.name, budget, pool, backend, faults);
+    current = new Gpu(device, chosen, budget, pool, backend, faults);
     return current;
   }
 
   /** True on a driver that computes on the CPU, which needs its cores left to it. */
   get isSoftware(): boolean {
     return this.kind !== 'real';
+  }
+
+  /** Whether kernels share work within a workgroup: on GPUs. */
+  get sharesWork(): boolean {
+    return this.family === 'gpu';
   }
 
   /** A tensor with undefined contents, from the pool; freed by TensorFlow.js (tidy, dispose). */

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
+import { KERNEL_FAMILIES, type KernelFamily } from '../gpu/kernel-family.ts';
 import { activationTest } from './self-test/activation.ts';
 import { attentionTest } from './self-test/attention.ts';
 import { benchTest } from './self-test/bench.ts';
@@ -53,14 +54,14 @@ export async function selfTest(
 ): Promise<SelfTestResult[]> {
   const results: SelfTestResult[] = [];
   for (const { name, kernels, tolerance, launch } of tests) {
-    const hasVariants = kernels.some((path) => /_(split|wide)$/.test(path));
+    const hasVariants = kernels.some((path) => /_(split|wide|tall)$/.test(path));
     tf.engine().startScope(name);
     let error = 0;
     let worst = '';
     const cleanups: (() => void)[] = [];
     try {
-      const checks = (hasVariants ? [false, true] : [gpu.sharesWork]).flatMap((sharesWork) =>
-        inForm(gpu, sharesWork, () => launch((free) => cleanups.push(free))),
+      const checks = (hasVariants ? KERNEL_FAMILIES : [gpu.family]).flatMap((family) =>
+        withFamily(gpu, family, () => launch((free) => cleanups.push(free))),
       );
       for (const check of checks) {
         const found = await relativeError(gpu, check);
@@ -78,14 +79,14 @@ export async function selfTest(
   return results;
 }
 
-/** Launches with the variants for GPUs, or with those for CPUs. */
-function inForm<T>(gpu: Gpu, sharesWork: boolean, launch: () => T): T {
-  const own = gpu.sharesWork;
-  gpu.sharesWork = sharesWork;
+/** Launches the variants of one family. */
+function withFamily<T>(gpu: Gpu, family: KernelFamily, launch: () => T): T {
+  const own = gpu.family;
+  gpu.family = family;
   try {
     return launch();
   } finally {
-    gpu.sharesWork = own;
+    gpu.family = own;
   }
 }
 

@@ -36,6 +36,14 @@ export const FORMATS: readonly WeightFormat[] = ['f32', 'bf16', 'f16', 'int8', '
 export const GROUP = 32;
 
 const VALUE_BITS: Record<WeightFormat, number> = { f32: 32, bf16: 16, f16: 16, int8: 8, int4: 4 };
+/** Of a weight's row, read at once. */
+export const VALUES_OF_16_BYTES: Readonly<Record<WeightFormat, number>> = {
+  f32: 4,
+  bf16: 8,
+  f16: 8,
+  int8: 16,
+  int4: 32,
+};
 
 export function isQuantized(format: WeightFormat): format is QuantizedFormat {
   return format === 'int8' || format === 'int4';

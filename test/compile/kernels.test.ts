@@ -16,9 +16,14 @@ const ROOT = new URL('../../kernels/', import.meta.url);
 const CHOICES: readonly (readonly KernelConstants[])[] = [
   [0, 1, 2, 3, 4].map((format) => ({ FORMAT: format })),
   [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
+  [{ HEIGHT: 8 }, { HEIGHT: 16 }],
+  [{ LANES: 8 }, { LANES: 64 }],
   [{ WORKGROUP: 8 }, { WORKGROUP: 64 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
+  // Up to four query heads of a key head, and more.
+  [1, 2, 4, 7, 8].map((heads) => ({ HEADS: heads })),
+  [{ CHUNK: 128 }],
   ...[
     'HAS_BIAS',
     'HAS_RESIDUAL',
@@ -111,7 +116,7 @@ describe('conventions', () => {
     expect(entryPoint).toBe(path.split('/')[1]);
     expect(code.match(/@compute/g), 'one entry point').toHaveLength(1);
     expect(code, 'plain WGSL, without a preprocessor').not.toMatch(/^\s*#/m);
-    // Variants for GPUs only (Gpu.sharesWork).
+    // Variants for GPUs only (gpu/kernel-family.ts).
     if (!/_(split|wide)$/.test(path)) {
       expect(code, 'no barrier, which is ruinous on CPU drivers').not.toMatch(/Barrier\s*\(/);
     }

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect } from 'vitest';
 import type { AdapterChoice } from '../../src/gpu/adapter.ts';
 import type { BackendInternals } from '../../src/gpu/backend.ts';
 import { Gpu } from '../../src/gpu/gpu.ts';
+import type { KernelFamily } from '../../src/gpu/kernel-family.ts';
 import { RandomStream } from '../../src/util/random.ts';
 
 /** A quiet NaN that no kernel computes: what an output holds before it is written, and the guard band. */
@@ -39,13 +40,18 @@ export const VARIANTS = [
 
 /** Takes one family of kernels in the tests of the enclosing `describe`. */
 export function useVariants(device: { readonly gpu: Gpu }, sharesWork: boolean): void {
-  let own = false;
+  useFamily(device, sharesWork ? 'gpu' : 'cpu');
+}
+
+/** Takes the kernels of one family in the tests of the enclosing `describe`, whatever the adapter prefers. */
+export function useFamily(device: { readonly gpu: Gpu }, family: KernelFamily): void {
+  let own: KernelFamily;
   beforeAll(() => {
-    own = device.gpu.sharesWork;
-    device.gpu.sharesWork = sharesWork;
+    own = device.gpu.family;
+    device.gpu.family = family;
   });
   afterAll(() => {
-    device.gpu.sharesWork = own;
+    device.gpu.family = own;
   });
 }
 

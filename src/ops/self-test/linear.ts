@@ -12,7 +12,16 @@ const TOLERANCE = 2e-6;
 
 export const linearTest: KernelTest = {
   name: 'linear',
-  kernels: ['linear/linear_nt', 'linear/linear_nn', 'linear/linear_tn', 'linear/column_sum'],
+  kernels: [
+    'linear/linear_nt',
+    'linear/linear_nt_tall',
+    'linear/linear_nt_split',
+    'linear/linear_nn',
+    'linear/linear_nn_tall',
+    'linear/linear_tn',
+    'linear/linear_tn_tall',
+    'linear/column_sum',
+  ],
   tolerance: TOLERANCE,
   launch: () => [...full(), ...packed('bf16'), ...packed('f16'), ...integers('int8'), ...integers('int4')],
 };
