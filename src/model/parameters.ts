@@ -11,7 +11,7 @@ import {
 } from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
 import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
-import { quantizeStored, type Quantization } from './quantize.ts';
+import { quantizeRows, quantizeStored, type Quantization } from './quantize.ts';
 import { randomBlock, randomValues, type RandomWeights } from './random-weights.ts';
 import { alone, type StackSpec } from './stacks.ts';
 import type { StoredTensor, WeightFiles } from './weight-files.ts';
@@ -38,7 +38,7 @@ export type ParameterSource =
   | { kind: 'files'; files: WeightFiles }
   /** Random values, as transformers initialises the model: normal with this standard deviation. */
   | ({ kind: 'random' } & RandomWeights)
-  /** Frozen bf16 matrices that repeat one block of random values, for measurements at sizes nobody has files of. */
+  /** Frozen bf16 or rounded matrices that repeat one block of random values, to measure at sizes without files. */
   | ({ kind: 'repeated' } & RandomWeights);
 
 export class Parameters {
@@ -68,16 +68,15 @@ export class Parameters {
     for (const stack of stacks) {
       const trainable = isTrainable(stack);
       const integers = quantization !== 'none' && isAdaptable(stack) && !trainable ? quantization : undefined;
-      if (source.kind === 'files') {
-        if (integers) await parameters.#loadQuantized(stack, source.files, integers);
-        else await parameters.#loadStored(stack, source.files, trainable);
-      } else if (source.kind === 'repeated' && stack.kind === 'matrix') {
+      if (source.kind === 'repeated' && stack.kind === 'matrix') {
         parameters.#repeat(stack, source, integers ?? 'bf16');
+      } else if (integers) {
+        await parameters.#loadIntegers(stack, source, integers);
+      } else if (source.kind === 'files') {
+        await parameters.#loadStored(stack, source.files, trainable);
       } else {
         parameters.#allocate(stack, 'f32', trainable);
-        for (const part of stack.parts) {
-          parameters.write(part.name, randomValues(part, source));
-        }
+        for (const part of stack.parts) parameters.write(part.name, randomValues(part, source));
       }
     }
     return parameters;
@@ -100,14 +99,19 @@ export class Parameters {
     }
   }
 
-  async #loadQuantized(stack: StackSpec, files: WeightFiles, format: QuantizedFormat): Promise<void> {
+  async #loadIntegers(stack: StackSpec, source: ParameterSource, format: QuantizedFormat): Promise<void> {
     this.#allocate(stack, format, false);
     const { tensor, scales } = this.get(stack.name);
-    for (const { name, shape } of stack.parts) {
-      const { firstRow } = this.#parts.get(name)!;
-      for await (const chunk of quantizeStored(files.get(name), shape as [number, number], format)) {
-        this.#writeRows(tensor, firstRow + chunk.firstRow, chunk.words);
-        this.#writeRows(scales!, firstRow + chunk.firstRow, chunk.scales);
+    for (const part of stack.parts) {
+      const shape = part.shape as [number, number];
+      const pieces =
+        source.kind === 'files'
+          ? quantizeStored(source.files.get(part.name), shape, format)
+          : [{ firstRow: 0, ...quantizeRows(randomValues(part, source), shape[1], format, part.name) }];
+      const { firstRow } = this.#parts.get(part.name)!;
+      for await (const piece of pieces) {
+        this.#writeRows(tensor, firstRow + piece.firstRow, piece.words);
+        this.#writeRows(scales!, firstRow + piece.firstRow, piece.scales);
       }
     }
   }
@@ -210,8 +214,8 @@ export class Parameters {
     const part = this.#parts.get(partName);
     if (!part) throw missing(partName);
     const { parameter, spec, firstRow } = part;
-    const rowWords = parameter.tensor.size / parameter.tensor.shape[0]!;
-    return { parameter, start: firstRow * rowWords, count: spec.shape[0]! * rowWords };
+    const words = parameter.tensor.size / parameter.tensor.shape[0];
+    return { parameter, start: firstRow * words, count: spec.shape[0]! * words };
   }
 
   dispose(): void {

@@ -102,7 +102,7 @@ function defineLinear(updates: number) {
         };
         gradients[`up${i}`] = () => {
           const d = gpu.empty([up![i]!.rows, inner[i]!.shape[1]!]);
-          launchProductTn(dy!, inner[i]!, weightSlices(d)[0]!, firstRows[i]!);
+          launchProductTn(dy!, inner[i]!, weightSlices(d)[0]!, firstRows[i]);
           return asTensor(d);
         };
       }
@@ -126,14 +126,14 @@ export function linear(
   const [rows, inner] = weight.shape;
   checkShape('linear.x_NK', x_NK.shape, [null, inner]);
   if (bias) checkShape('linear.bias', bias.shape, [rows]);
-  if (residual) checkShape('linear.residual', residual.shape, [x_NK.shape[0]!, rows]);
+  if (residual) checkShape('linear.residual', residual.shape, [x_NK.shape[0], rows]);
   checkStored('linear.weight', weight);
   checkFours('linear.weight', weight.shape);
   for (const { down, up, firstRow } of updates) {
     checkShape('linear.updates.down', down.shape, [null, inner]);
-    checkShape('linear.updates.up', up.shape, [null, down.shape[0]!]);
+    checkShape('linear.updates.up', up.shape, [null, down.shape[0]]);
     checkFours('linear.updates', [...up.shape, firstRow]);
-    if (firstRow + up.shape[0]! > rows) {
+    if (firstRow + up.shape[0] > rows) {
       throw new ShapeError({
         where: 'linear.updates',
         expected: `rows within ${rows}`,

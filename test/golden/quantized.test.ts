@@ -240,6 +240,27 @@ describe('a rounded model', () => {
     model.dispose();
   });
 
+  it.each(['f32', 'bf16'] as const)('may be random, drawn in %s', async (randomFormat) => {
+    const settings = { ...FROZEN, fromScratch: true, randomFormat, quantization: 'int4' } as const;
+    const model = await Qwen2_5_VL.load(opened.gpu, modelFolder('tied_4to1'), settings);
+    const rounded = model.layers.base.all().filter(({ format }) => format === 'int4');
+    expect(rounded.length).toBeGreaterThan(0);
+    for (const { name, tensor, scales } of rounded) {
+      const [words, factors] = [await opened.gpu.readInts(tensor), await opened.gpu.read(scales!)];
+      // Every group holds something, to the last.
+      expect(
+        factors.every((scale) => Math.abs(scale) > 0),
+        name,
+      ).toBe(true);
+      expect(
+        words.some((word) => word !== 0),
+        name,
+      ).toBe(true);
+      expect(words.at(-4), name).not.toBe(0);
+    }
+    model.dispose();
+  });
+
   it('refuses a weight that is not finite, by its name', async () => {
     const broken = 'model.language_model.layers.1.mlp.up_proj.weight';
     const folder = await copyModel('tied_4to1', 'nan', (values, columns, name) => {
