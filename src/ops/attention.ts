@@ -7,6 +7,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor, type Dispatch } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
+import { canSplitAttention, splitAttention } from './attention-split.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { longThreads } from './threads.ts';
 
@@ -32,6 +33,11 @@ export interface AttentionOptions {
   inverse_M2: tf.Tensor | undefined;
   /** What a score is multiplied with, usually 1 / sqrt(E). */
   scale: number;
+  /**
+   * No row sees more keys than this, which the GPU does not check; M where not given. A bound near the truth spares
+   * GPUs scratch memory and idle workgroups.
+   */
+  maxKeys?: number;
 }
 
 interface Attrs extends Record<string, number | boolean> {
@@ -39,6 +45,7 @@ interface Attrs extends Record<string, number | boolean> {
   kvHeads: number;
   headDim: number;
   scale: number;
+  maxKeys: number;
   hasInverse: boolean;
 }
 
@@ -66,6 +73,7 @@ const attentionOp = defineOp<Input, Attrs>({
   saveOutputs: [true, true],
   forward({ q, k, v, ranges }, attrs) {
     const gpu = currentGpu();
+    if (gpu.sharesWork && canSplitAttention(attrs.headDim)) return splitAttention({ q, k, v, ranges }, attrs);
     const [rows] = q.shape as [number];
     const out = gpu.empty(q.shape);
     const lse = gpu.empty([rows, attrs.heads]);
@@ -143,7 +151,7 @@ export function attention(
   q: tf.Tensor,
   k: tf.Tensor,
   v: tf.Tensor,
-  { heads, kvHeads, headDim, ranges_N4, inverse_M2, scale }: AttentionOptions,
+  { heads, kvHeads, headDim, ranges_N4, inverse_M2, scale, maxKeys = k.shape[0] }: AttentionOptions,
 ): tf.Tensor2D {
   if (headDim % 4 !== 0 || heads % kvHeads !== 0) {
     throw new ShapeError({
@@ -167,5 +175,5 @@ export function attention(
   // The tape saves every input that it is told to; without an inverse the ranges stand in for it.
   const inputs = { q, k, v, ranges: ranges_N4, inverse: inverse_M2 ?? ranges_N4 };
   const hasInverse = inverse_M2 !== undefined;
-  return attentionOp(inputs, { heads, kvHeads, headDim, scale, hasInverse })[0] as tf.Tensor2D;
+  return attentionOp(inputs, { heads, kvHeads, headDim, scale, maxKeys, hasInverse })[0] as tf.Tensor2D;
 }

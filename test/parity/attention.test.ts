@@ -1,7 +1,16 @@
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { attention } from '../../src/ops/attention.ts';
 import { ShapeError } from '../../src/util/errors.ts';
-import { RandomStream } from '../../src/util/random.ts';
+import {
+  CASES,
+  causal,
+  inverseOf,
+  make,
+  SHARED,
+  sharedPrefix,
+  type Case,
+  type Range,
+} from './attention-cases.ts';
 import {
   DIFFERENCE_TOLERANCE,
   dot,
@@ -10,7 +19,8 @@ import {
   gradients,
   guarded,
   openGpu,
-  randomValues,
+  useVariants,
+  VARIANTS,
 } from './harness.ts';
 import * as reference from './reference/attention.ts';
 
@@ -21,231 +31,142 @@ const GRADIENT_TOLERANCE = 1e-5;
 
 const device = openGpu();
 
-type Range = readonly [number, number, number, number];
+describe.each(VARIANTS)('kernels $variants', ({ sharesWork }) => {
+  useVariants(device, sharesWork);
 
-/** Causal sequences one after the other, of these lengths: the second range only. */
-function causal(lengths: readonly number[]): Range[] {
-  const rows: Range[] = [];
-  for (const length of lengths) {
-    const start = rows.length;
-    for (let i = 0; i < length; i++) rows.push([start, start, start, start + i + 1]);
-  }
-  return rows;
-}
-
-/** Windows (or whole images) in which all see all: the first range only. */
-function windows(lengths: readonly number[]): Range[] {
-  const rows: Range[] = [];
-  for (const length of lengths) {
-    const start = rows.length;
-    for (let i = 0; i < length; i++) rows.push([start, start + length, 0, 0]);
-  }
-  return rows;
-}
-
-/** A causal prompt, then responses that see the prompt and themselves; in several groups. */
-function sharedPrefix(groups: readonly { prompt: number; responses: readonly number[] }[]): Range[] {
-  const rows: Range[] = [];
-  for (const { prompt, responses } of groups) {
-    const start = rows.length;
-    rows.push(...causal([prompt]).map(([, , , end], i): Range => [start, start, start, start + (end ?? i)]));
-    for (const length of responses) {
-      const own = rows.length;
-      for (let i = 0; i < length; i++) rows.push([start, start + prompt, own, own + i + 1]);
-    }
-  }
-  return rows;
-}
-
-/** Query rows of a decoding step: a prompt and an own part anywhere in a cache of M rows. */
-function cached(count: number, M: number): Range[] {
-  const stream = new RandomStream(3, 'cache');
-  return Array.from({ length: count }, () => {
-    const cut = [0, 0, 0, 0].map(() => stream.integer(M + 1)).sort((a, b) => a - b) as unknown as Range;
-    // The own part before the prompt as often as behind it.
-    return stream.integer(2) ? cut : [cut[2], cut[3], cut[0], cut[1]];
-  });
-}
-
-/** The tightest [first, last + 1) of query rows that see each key row. */
-function inverseOf(ranges: readonly Range[], M: number): Int32Array {
-  const inverse = new Int32Array(2 * M);
-  ranges.forEach(([a, b, c, d], n) => {
-    for (let m = 0; m < M; m++) {
-      if (!((m >= a && m < b) || (m >= c && m < d))) continue;
-      if (inverse[2 * m + 1] === 0) inverse[2 * m] = n;
-      inverse[2 * m + 1] = n + 1;
-    }
-  });
-  return inverse;
-}
-
-interface Case {
-  name: string;
-  ranges: Range[];
-  /** Key rows; as many as query rows where not given. */
-  M?: number;
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-}
-
-const SHARED = sharedPrefix([
-  { prompt: 21, responses: [5, 1, 9] },
-  { prompt: 3, responses: [30, 2, 17] },
-]);
-
-const CASES: readonly Case[] = [
-  { name: 'one row, one key', ranges: causal([1]), heads: 1, kvHeads: 1, headDim: 4 },
-  { name: 'causal', ranges: causal([7, 1, 65]), heads: 4, kvHeads: 2, headDim: 32 },
-  { name: 'causal', ranges: causal([7, 1, 33]), heads: 4, kvHeads: 1, headDim: 20 },
-  { name: 'windows', ranges: windows([16, 4, 64, 1]), heads: 2, kvHeads: 2, headDim: 80 },
-  { name: 'windows', ranges: windows([9, 30]), heads: 3, kvHeads: 3, headDim: 16 },
-  { name: 'windows', ranges: windows([5, 8]), heads: 6, kvHeads: 2, headDim: 36 },
-  { name: 'windows', ranges: windows([12]), heads: 4, kvHeads: 2, headDim: 12 },
-  { name: 'shared prefix', ranges: SHARED, heads: 2, kvHeads: 1, headDim: 32 },
-  { name: 'shared prefix', ranges: SHARED, heads: 4, kvHeads: 1, headDim: 128 },
-  { name: 'cache', ranges: cached(13, 77), M: 77, heads: 4, kvHeads: 2, headDim: 16 },
-  {
-    name: 'empty ranges',
-    ranges: [
-      [0, 0, 0, 0],
-      [2, 4, 4, 4],
-      [1, 1, 0, 3],
-      [5, 5, 2, 2],
-    ],
-    M: 6,
-    heads: 2,
-    kvHeads: 1,
-    headDim: 20,
-  },
-  { name: 'long', ranges: causal([400]), heads: 2, kvHeads: 1, headDim: 32 },
-];
-
-function make({ ranges, M = ranges.length, heads, kvHeads, headDim }: Case): {
-  c: reference.AttentionCase;
-  q: Float32Array;
-  k: Float32Array;
-  v: Float32Array;
-  dy: Float32Array;
-} {
-  const N = ranges.length;
-  // Scores of a few units, so that the softmax is neither flat nor one key.
-  return {
-    c: { N, M, heads, kvHeads, headDim, scale: 1.5 / Math.sqrt(headDim), ranges: ranges.flat() },
-    q: randomValues(N * heads * headDim, 'q'),
-    k: randomValues(M * kvHeads * headDim, 'k'),
-    v: randomValues(M * kvHeads * headDim, 'v'),
-    dy: randomValues(N * heads * headDim, 'dy'),
-  };
-}
-
-it.each(CASES)('$name, $heads:$kvHeads heads of $headDim: output and gradients', async (shape) => {
-  const { c, q, k, v, dy } = make(shape);
-  const { N, M, heads, kvHeads, headDim } = c;
-  await guarded(device.gpu, async ({ input, read }) => {
-    const tensors = [
-      input([N, heads * headDim], q),
-      input([M, kvHeads * headDim], k),
-      input([M, kvHeads * headDim], v),
-    ] as const;
-    const options = {
-      heads,
-      kvHeads,
-      headDim,
-      scale: c.scale,
-      ranges_N4: input([N, 4], Int32Array.from(c.ranges)),
-      inverse_M2: input([M, 2], inverseOf(shape.ranges, M)),
-    };
-    const out = await read(attention(...tensors, options));
-    expectClose(out, reference.attention(q, k, v, c), TOLERANCE, 'out');
-    const dOut = input([N, heads * headDim], dy);
-    const [dq, dk, dv] = gradients(() => attention(...tensors, options), [...tensors], dOut);
-    const expected = reference.attentionGradients(q, k, v, dy, c);
-    expectClose(await read(dq!), expected.dq, GRADIENT_TOLERANCE, 'dq');
-    expectClose(await read(dk!), expected.dk, GRADIENT_TOLERANCE, 'dk');
-    expectClose(await read(dv!), expected.dv, GRADIENT_TOLERANCE, 'dv');
-    if (shape.name !== 'empty ranges') return;
-    const width = heads * headDim;
-    expect([...out.subarray(0, width)]).toEqual(Array.from({ length: width }, () => 0));
-    expect([...out.subarray(3 * width)]).toEqual(Array.from({ length: width }, () => 0));
-  });
-});
-
-it('takes the gradient of a key from a looser inverse too', async () => {
-  const shape: Case = { name: 'loose', ranges: SHARED, heads: 2, kvHeads: 1, headDim: 16 };
-  const { c, q, k, v, dy } = make(shape);
-  await guarded(device.gpu, async ({ input, read }) => {
-    const inverse = new Int32Array(2 * c.M).map((_, i) => (i % 2 === 0 ? 0 : c.N));
-    const tensors = [input([c.N, 32], q), input([c.M, 16], k), input([c.M, 16], v)] as const;
-    const options = {
-      heads: 2,
-      kvHeads: 1,
-      headDim: 16,
-      scale: c.scale,
-      ranges_N4: input([c.N, 4], Int32Array.from(c.ranges)),
-      inverse_M2: input([c.M, 2], inverse),
-    };
-    const [dk] = gradients(() => attention(...tensors, options), [tensors[1]], input([c.N, 32], dy));
-    const expected = reference.attentionGradients(q, k, v, dy, c);
-    expectClose(await read(dk!), expected.dk, GRADIENT_TOLERANCE, 'dk');
-  });
-});
-
-it.each([16, 32, 80])('gives a packed query the bits of the same query over a cache, head %i', async (E) => {
-  const [heads, kvHeads] = [4, 2];
-  const { c, q, k, v } = make({ name: 'pack', ranges: SHARED, heads, kvHeads, headDim: E });
-  const width = kvHeads * E;
-  // The last row of each response of the first group, over a cache in which prompt and responses lie apart.
-  const picked = [25, 26, 35];
-  const cacheRows = 150;
-  const promptAt = 90;
-  const ownAts = [10, 3, 120];
-  const cacheRanges: Range[] = [];
-  const cacheK = new Float32Array(cacheRows * width).fill(NaN);
-  const cacheV = cacheK.slice();
-  picked.forEach((n, i) => {
-    const [a, b, own, end] = SHARED[n]!;
-    const place = (from: number, to: number, at: number): void => {
-      cacheK.set(k.subarray(from * width, to * width), at * width);
-      cacheV.set(v.subarray(from * width, to * width), at * width);
-    };
-    place(a, b, promptAt);
-    place(own, end, ownAts[i]!);
-    cacheRanges.push([promptAt, promptAt + b - a, ownAts[i]!, ownAts[i]! + end - own]);
-  });
-  await guarded(device.gpu, async ({ input, read }) => {
-    const common = { heads, kvHeads, headDim: E, scale: c.scale, inverse_M2: undefined };
-    const ranges_N4 = input([c.N, 4], Int32Array.from(c.ranges));
-    const kv = [input([c.M, width], k), input([c.M, width], v)] as const;
-    const packed = await read(attention(input([c.N, heads * E], q), ...kv, { ...common, ranges_N4 }));
-    const rowsOf = (values: Float32Array): Float32Array =>
-      Float32Array.from(picked.flatMap((n) => [...values.subarray(n * heads * E, (n + 1) * heads * E)]));
-    const decoded = attention(
-      input([picked.length, heads * E], rowsOf(q)),
-      input([cacheRows, width], cacheK),
-      input([cacheRows, width], cacheV),
-      { ...common, ranges_N4: input([picked.length, 4], Int32Array.from(cacheRanges.flat())) },
-    );
-    expect(await read(decoded)).toEqual(rowsOf(packed));
-  });
-});
-
-it('stays finite where scores are large', async () => {
-  const { c, q, k, v } = make({ name: 'large', ranges: causal([20]), heads: 1, kvHeads: 1, headDim: 8 });
-  const large = q.map((value) => value * 300);
-  await guarded(device.gpu, async ({ input, read }) => {
-    const out = attention(input([20, 8], large), input([20, 8], k), input([20, 8], v), {
-      heads: 1,
-      kvHeads: 1,
-      headDim: 8,
-      scale: 1,
-      inverse_M2: undefined,
-      ranges_N4: input([20, 4], Int32Array.from(c.ranges)),
+  it.each(CASES)('$name, $heads:$kvHeads heads of $headDim: output and gradients', async (shape) => {
+    const { c, q, k, v, dy } = make(shape);
+    const { N, M, heads, kvHeads, headDim } = c;
+    await guarded(device.gpu, async ({ input, read }) => {
+      const tensors = [
+        input([N, heads * headDim], q),
+        input([M, kvHeads * headDim], k),
+        input([M, kvHeads * headDim], v),
+      ] as const;
+      const options = {
+        heads,
+        kvHeads,
+        headDim,
+        scale: c.scale,
+        ranges_N4: input([N, 4], Int32Array.from(c.ranges)),
+        inverse_M2: input([M, 2], inverseOf(shape.ranges, M)),
+      };
+      const out = await read(attention(...tensors, options));
+      expectClose(out, reference.attention(q, k, v, c), TOLERANCE, 'out');
+      const dOut = input([N, heads * headDim], dy);
+      const [dq, dk, dv] = gradients(() => attention(...tensors, options), [...tensors], dOut);
+      const expected = reference.attentionGradients(q, k, v, dy, c);
+      expectClose(await read(dq!), expected.dq, GRADIENT_TOLERANCE, 'dq');
+      expectClose(await read(dk!), expected.dk, GRADIENT_TOLERANCE, 'dk');
+      expectClose(await read(dv!), expected.dv, GRADIENT_TOLERANCE, 'dv');
+      if (shape.name !== 'empty ranges') return;
+      const width = heads * headDim;
+      expect([...out.subarray(0, width)]).toEqual(Array.from({ length: width }, () => 0));
+      expect([...out.subarray(3 * width)]).toEqual(Array.from({ length: width }, () => 0));
     });
-    const expected = reference.attention(large, k, v, { ...c, scale: 1 });
-    // Scores near 1000 are rounded by 6e-5, which exp makes the relative error of a probability.
-    expectClose(await read(out), expected, 5e-4, 'out');
+  });
+
+  it('takes the gradient of a key from a looser inverse too', async () => {
+    const shape: Case = { name: 'loose', ranges: SHARED, heads: 2, kvHeads: 1, headDim: 16 };
+    const { c, q, k, v, dy } = make(shape);
+    await guarded(device.gpu, async ({ input, read }) => {
+      const inverse = new Int32Array(2 * c.M).map((_, i) => (i % 2 === 0 ? 0 : c.N));
+      const tensors = [input([c.N, 32], q), input([c.M, 16], k), input([c.M, 16], v)] as const;
+      const options = {
+        heads: 2,
+        kvHeads: 1,
+        headDim: 16,
+        scale: c.scale,
+        ranges_N4: input([c.N, 4], Int32Array.from(c.ranges)),
+        inverse_M2: input([c.M, 2], inverse),
+      };
+      const [dk] = gradients(() => attention(...tensors, options), [tensors[1]], input([c.N, 32], dy));
+      const expected = reference.attentionGradients(q, k, v, dy, c);
+      expectClose(await read(dk!), expected.dk, GRADIENT_TOLERANCE, 'dk');
+    });
+  });
+
+  it.each([16, 32, 80])(
+    'gives a packed query the bits of the same query over a cache, head %i',
+    async (E) => {
+      const [heads, kvHeads] = [4, 2];
+      const { c, q, k, v } = make({ name: 'pack', ranges: SHARED, heads, kvHeads, headDim: E });
+      const width = kvHeads * E;
+      // The last row of each response of the first group, over a cache in which prompt and responses lie apart.
+      const picked = [25, 26, 35];
+      const cacheRows = 150;
+      const promptAt = 90;
+      const ownAts = [10, 3, 120];
+      const cacheRanges: Range[] = [];
+      const cacheK = new Float32Array(cacheRows * width).fill(NaN);
+      const cacheV = cacheK.slice();
+      picked.forEach((n, i) => {
+        const [a, b, own, end] = SHARED[n]!;
+        const place = (from: number, to: number, at: number): void => {
+          cacheK.set(k.subarray(from * width, to * width), at * width);
+          cacheV.set(v.subarray(from * width, to * width), at * width);
+        };
+        place(a, b, promptAt);
+        place(own, end, ownAts[i]!);
+        cacheRanges.push([promptAt, promptAt + b - a, ownAts[i]!, ownAts[i]! + end - own]);
+      });
+      await guarded(device.gpu, async ({ input, read }) => {
+        const common = { heads, kvHeads, headDim: E, scale: c.scale, inverse_M2: undefined };
+        const ranges_N4 = input([c.N, 4], Int32Array.from(c.ranges));
+        const kv = [input([c.M, width], k), input([c.M, width], v)] as const;
+        const packed = await read(attention(input([c.N, heads * E], q), ...kv, { ...common, ranges_N4 }));
+        const rowsOf = (values: Float32Array): Float32Array =>
+          Float32Array.from(picked.flatMap((n) => [...values.subarray(n * heads * E, (n + 1) * heads * E)]));
+        const decoded = attention(
+          input([picked.length, heads * E], rowsOf(q)),
+          input([cacheRows, width], cacheK),
+          input([cacheRows, width], cacheV),
+          { ...common, ranges_N4: input([picked.length, 4], Int32Array.from(cacheRanges.flat())) },
+        );
+        expect(await read(decoded)).toEqual(rowsOf(packed));
+      });
+    },
+  );
+
+  it('stays finite where scores are large', async () => {
+    const { c, q, k, v } = make({ name: 'large', ranges: causal([20]), heads: 1, kvHeads: 1, headDim: 8 });
+    const large = q.map((value) => value * 300);
+    await guarded(device.gpu, async ({ input, read }) => {
+      const out = attention(input([20, 8], large), input([20, 8], k), input([20, 8], v), {
+        heads: 1,
+        kvHeads: 1,
+        headDim: 8,
+        scale: 1,
+        inverse_M2: undefined,
+        ranges_N4: input([20, 4], Int32Array.from(c.ranges)),
+      });
+      const expected = reference.attention(large, k, v, { ...c, scale: 1 });
+      // Scores near 1000 are rounded by 6e-5, which exp makes the relative error of a probability.
+      expectClose(await read(out), expected, 5e-4, 'out');
+    });
+  });
+
+  it('gives a row the same bits whatever the number of rows and the bound on its keys', async () => {
+    // As many rows as GPUs fill their cores with uncut; a few of them alone are cut into pieces.
+    const [N, M] = [2100, 330];
+    const ranges = Array.from({ length: N }, (_, n): Range => [n % 7, 7 + (n % 233), 240, 241 + (n % 90)]);
+    const { c, q, k, v } = make({ name: 'many', ranges, M, heads: 1, kvHeads: 1, headDim: 8 });
+    const common = { heads: 1, kvHeads: 1, headDim: 8, scale: c.scale, inverse_M2: undefined };
+    await guarded(device.gpu, async ({ input, read }) => {
+      const kv = [input([M, 8], k), input([M, 8], v)] as const;
+      const ranges_N4 = input([N, 4], Int32Array.from(ranges.flat()));
+      const all = await read(attention(input([N, 8], q), ...kv, { ...common, ranges_N4 }));
+      const picked = [0, 239, 1000, 2099];
+      const rowsOf = (values: Float32Array): Float32Array =>
+        Float32Array.from(picked.flatMap((n) => [...values.subarray(n * 8, n * 8 + 8)]));
+      const options = {
+        ...common,
+        ranges_N4: input([picked.length, 4], Int32Array.from(picked.flatMap((n) => ranges[n]!))),
+      };
+      const few = input([picked.length, 8], rowsOf(q));
+      expect(await read(attention(few, ...kv, options))).toEqual(rowsOf(all));
+      expect(await read(attention(few, ...kv, { ...options, maxKeys: 329 }))).toEqual(rowsOf(all));
+    });
   });
 });
 

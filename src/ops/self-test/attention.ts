@@ -1,10 +1,13 @@
 import { attention } from '../attention.ts';
 import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
 
-/** Query heads and key heads: two that share one, and each with its own. */
+/**
+ * Query heads and key heads: two that share one, and each with its own; and a bound on the keys of a row, once so
+ * high that GPUs cut the rows into pieces.
+ */
 const HEADS = [
-  [4, 2],
-  [3, 3],
+  [4, 2, 5],
+  [3, 3, 300],
 ] as const;
 const E = 12;
 const SCALE = 1 / Math.sqrt(E);
@@ -33,22 +36,25 @@ export const attentionTest: KernelTest = {
   name: 'attention',
   kernels: [
     'attention/attention_fwd',
+    'attention/attention_fwd_split',
+    'attention/attention_merge',
     'attention/attention_bwd_stats',
     'attention/attention_bwd_q',
     'attention/attention_bwd_kv',
     'attention/split_kv',
   ],
   tolerance: TOLERANCE,
-  launch: () => HEADS.flatMap(([heads, kvHeads]) => check(heads, kvHeads)),
+  launch: () => HEADS.flatMap(([heads, kvHeads, maxKeys]) => check(heads, kvHeads, maxKeys)),
 };
 
-function check(heads: number, kvHeads: number): Check[] {
+function check(heads: number, kvHeads: number, maxKeys: number): Check[] {
   const [N, M] = [RANGES.length, INVERSE.length];
   const options = {
     heads,
     kvHeads,
     headDim: E,
     scale: SCALE,
+    maxKeys,
     ranges_N4: uploadInts([N, 4], RANGES.flat()),
     inverse_M2: uploadInts([M, 2], INVERSE.flat()),
   };
