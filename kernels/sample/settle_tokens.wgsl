@@ -72,7 +72,8 @@ fn settle_tokens(
   let at = n * params.max_tokens + length_B[n];
   tokens_BT[at] = token;
   entropies_BT[at] = log_s - t / s;
-  if (token >= 0) {
+  // A part's candidate lies in the part; anything else must not be read from where it points.
+  if (token >= 0 && u32(token) / PART < params.parts) {
     logprobs_BT[at] = (parts_NP4[first + u32(token) / PART].w - top) - log_s;
   } else {
     logprobs_BT[at] = bitcast<f32>(params.nan_bits);

@@ -66,5 +66,8 @@ export function decodeWeightBytes({ model }: Policy): number {
   const layers = model.layers.base
     .all()
     .filter(({ name, kind }) => kind === 'matrix' && name.startsWith('model.language_model.layers.'));
-  return [model.head, ...layers].reduce((sum, { tensor }) => sum + tensor.size * 4, 0);
+  return [model.head, ...layers].reduce(
+    (sum, { tensor, scales }) => sum + (tensor.size + (scales?.size ?? 0)) * 4,
+    0,
+  );
 }

@@ -1,6 +1,7 @@
 /** Options that several commands share. */
 import { WETHINK_SYSTEM_PROMPT } from '../config/system-prompt.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
+import type { Quantization } from '../model/quantize.ts';
 
 const ADAPTERS: readonly AdapterChoice[] = ['auto', 'real', 'system', 'embedded'];
 
@@ -8,6 +9,14 @@ export const adapterOption = {
   choices: ADAPTERS,
   default: 'auto' as AdapterChoice,
   describe: 'A real GPU, a software driver of the system, or the embedded one; auto: the first there is',
+} as const;
+
+const QUANTIZATIONS: readonly Quantization[] = ['none', 'int8', 'int4'];
+
+export const quantizationOption = {
+  choices: QUANTIZATIONS,
+  default: 'none' as Quantization,
+  describe: 'Round the linear layers to 8 or 4 bits as they are loaded, for less memory',
 } as const;
 
 export const systemPromptOption = {

@@ -9,6 +9,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
+import { longThreads } from './threads.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
 import {
   checkStored,
@@ -88,7 +89,7 @@ export function launchLogprobParts(
       parts: parts.shape[1]!,
       scale,
     },
-    grid: gridFor(rows * partCount(slice.rows), 64),
+    ...longThreads(rows * partCount(slice.rows)),
   });
 }
 

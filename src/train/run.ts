@@ -107,6 +107,7 @@ function modelSettings({ model, trainer }: Config): ModelSettings {
     freezeVision: model.freeze_vision_tower,
     lora: model.lora,
     recompute: model.gradient_checkpointing,
+    quantization: model.quantization,
     fromScratch: model.from_scratch,
     seed: trainer.seed,
   };

@@ -8,6 +8,7 @@ import type { Config } from '../../src/config/schema.ts';
 import type { Gpu } from '../../src/gpu/gpu.ts';
 import type { Episode } from '../../src/grpo/episode.ts';
 import { lossTokens, tokenWeights } from '../../src/grpo/token-weights.ts';
+import type { Parameters } from '../../src/model/parameters.ts';
 import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../../src/model/qwen2_5_vl.ts';
 import { restoreTrainable } from '../../src/model/save.ts';
 import { scoreGroups } from '../../src/model/score.ts';
@@ -171,6 +172,19 @@ async function gradientsOf(context: UpdateContext, groups: Episode[][]): Promise
   return meter;
 }
 
+/** Fails unless every trained tensor is what the golden step left. */
+async function expectWeights(
+  parameters: Parameters,
+  golden: Golden,
+  names: (name: string) => string,
+): Promise<void> {
+  for (const { name } of parameters.trainable().flatMap(({ parts }) => parts)) {
+    const expected = await golden.values(`after.${names(name)}`);
+    const actual = (await parameters.read(name)) as Float32Array;
+    expect(maxDifference(actual, expected), name).toBeLessThanOrEqual(WEIGHT_TOLERANCE);
+  }
+}
+
 const opened = openGpu();
 
 describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', (name) => {
@@ -230,11 +244,7 @@ describe.each(['grpo_tied_full', 'grpo_untied_full', 'grpo_untied_lora'])('%s', 
     );
     expect(metrics['actor/grad_norm']! / scenario.steps[0]!.grad_norm.grpo).toBeCloseTo(1, 4);
     const target = context.model.layers.adapter ?? context.model.layers.base;
-    for (const parameter of target.trainable()) {
-      const expected = await golden.values(`after.${names(parameter.name)}`);
-      const actual = await opened.gpu.read(parameter.tensor);
-      expect(maxDifference(actual, expected), parameter.name).toBeLessThanOrEqual(WEIGHT_TOLERANCE);
-    }
+    await expectWeights(target, golden, names);
   });
 
   it.each(LOSS_TYPES)(
@@ -278,12 +288,7 @@ describe('grpo_tied_on_policy', () => {
       expect(Math.abs(metrics['actor/loss']! - step.loss.grpo)).toBeLessThanOrEqual(LOSS_TOLERANCE);
       expect(metrics['rollout/logprob_diff_max']).toBe(0);
     }
-    const { base } = context.model.layers;
-    for (const { name } of base.trainable().flatMap(({ parts }) => parts)) {
-      const expected = await golden.values(`after.${name}`);
-      const actual = (await base.read(name)) as Float32Array;
-      expect(maxDifference(actual, expected), name).toBeLessThanOrEqual(WEIGHT_TOLERANCE);
-    }
+    await expectWeights(context.model.layers.base, golden, (name) => name);
   });
 });
 

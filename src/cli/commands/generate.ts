@@ -1,7 +1,8 @@
 /** `wethink generate`: answers one question. */
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import { adapterOption, systemPrompt, systemPromptOption } from '../options.ts';
+import type { Quantization } from '../../model/quantize.ts';
+import { adapterOption, quantizationOption, systemPrompt, systemPromptOption } from '../options.ts';
 
 interface GenerateArgs {
   model: string;
@@ -17,6 +18,7 @@ interface GenerateArgs {
   stop: string[];
   seed: number;
   'system-prompt': string;
+  quantization: Quantization;
   adapter: AdapterChoice;
   json: boolean;
 }
@@ -80,6 +82,7 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
       })
       .option('seed', { type: 'number', default: 1, describe: 'Seed of the sampling' })
       .option('system-prompt', systemPromptOption)
+      .option('quantization', quantizationOption)
       .option('adapter', adapterOption)
       .option('json', {
         type: 'boolean',
@@ -100,7 +103,8 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
     const { FROZEN } = await import('../../model/qwen2_5_vl.ts');
     const { Policy } = await import('../../rollout/policy.ts');
     const { RolloutEngine } = await import('../../rollout/rollout.ts');
-    const policy = await Policy.load(await Gpu.open(args.adapter), args.model, FROZEN);
+    const settings = { ...FROZEN, quantization: args.quantization };
+    const policy = await Policy.load(await Gpu.open(args.adapter), args.model, settings);
     const prompt = await policy.prompt({
       problem: args.prompt,
       images: args.image,

@@ -1,7 +1,8 @@
 /** `wethink score`: log-probabilities of given responses. */
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import { adapterOption, systemPrompt, systemPromptOption } from '../options.ts';
+import type { Quantization } from '../../model/quantize.ts';
+import { adapterOption, quantizationOption, systemPrompt, systemPromptOption } from '../options.ts';
 
 interface ScoreArgs {
   model: string;
@@ -11,6 +12,7 @@ interface ScoreArgs {
   'image-dir': string | undefined;
   'system-prompt': string;
   'micro-batch-tokens': number;
+  quantization: Quantization;
   adapter: AdapterChoice;
 }
 
@@ -40,6 +42,7 @@ export const scoreCommand: CommandModule<object, ScoreArgs> = {
         default: 4096,
         describe: 'Tokens per forward pass; never changes the result',
       })
+      .option('quantization', quantizationOption)
       .option('adapter', adapterOption)
       .check(({ temperature }) => temperature > 0 || '--temperature: expected a number above 0.')
       .check(
@@ -55,7 +58,8 @@ export const scoreCommand: CommandModule<object, ScoreArgs> = {
     const { log } = await import('../../util/log.ts');
     const { writeRows } = await import('../row-files.ts');
     const { scoreRows } = await import('../score-rows.ts');
-    const load = async () => Policy.load(await Gpu.open(args.adapter), args.model, FROZEN);
+    const settings = { ...FROZEN, quantization: args.quantization };
+    const load = async () => Policy.load(await Gpu.open(args.adapter), args.model, settings);
     const count = await writeRows(
       args.out,
       scoreRows(args.data, load, {
