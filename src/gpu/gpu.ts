@@ -50,6 +50,11 @@ export class Gpu {
   readonly kernels: KernelCache;
   /** Which variants launchers take where a kernel has several; tests set it. */
   family: KernelFamily;
+  /**
+   * `decode` while a plan is recorded, whose rows are slots. Launchers look at this, and not at the number of rows,
+   * when they choose a kernel that sums in another order: a result must not depend on what it is batched with.
+   */
+  phase: 'pass' | 'decode' = 'pass';
   readonly #backend: BackendInternals;
   readonly #faults: DeviceFaults;
   readonly #pool: BufferPool;
@@ -220,6 +225,7 @@ export class Gpu {
       throw new GpuError('an operation of TensorFlow.js itself was called while a plan was recorded');
     };
     this.#recording = recording;
+    this.phase = 'decode';
     try {
       tf.tidy(build);
       return new Plan(recording.commands, pool, recording.uniforms);
@@ -228,6 +234,7 @@ export class Gpu {
       throw error;
     } finally {
       this.#recording = undefined;
+      this.phase = 'pass';
       backend.bufferManager = this.#pool;
       // Uncovers the backend's own method again.
       Reflect.deleteProperty(backend, 'runWebGPUProgram');

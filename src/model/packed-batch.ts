@@ -1,9 +1,9 @@
 /**
  * Packs prompts and their responses into the rows of one pass, without padding. A prompt stands once, followed
  * by its responses, each of which attends to the prompt and to itself: the prompt of a group is computed once,
- * and its gradient gathers those of all its responses.
+ * and its gradient gathers those of all its responses. An image that several prompts show stands once as well.
  */
-import type { ImagePatches } from '../processor/patches.ts';
+import { type ImagePatches, imageKey, tokensOfGrid } from '../processor/patches.ts';
 import type { Prompt } from '../processor/prompt.ts';
 import { DataError } from '../util/errors.ts';
 import type { ModelArchitecture } from './config.ts';
@@ -26,7 +26,8 @@ export interface PackedBatch extends RowRanges {
   targets: Int32Array;
   /** [B] the last row of each prompt. */
   promptEnds: Int32Array;
-  vision: { patches: Float32Array; layout: VisionLayout } | null;
+  /** The images of the prompts, each once. */
+  vision: PackedImages | null;
 }
 
 /** Rows that a group takes: its last response tokens predict nothing and have none. */
@@ -39,12 +40,12 @@ export function packGroups(
   groups: readonly PromptGroup[],
   { imageToken, vision }: ModelArchitecture,
 ): PackedBatch {
-  const { mergeSize, windowUnits } = vision;
   const rows = groups.reduce((sum, group) => sum + rowsOfGroup(group), 0);
   const targetCount = groups.reduce(
     (sum, { responses }) => sum + responses.reduce((n, r) => n + r.length, 0),
     0,
   );
+  const images = uniqueImages(groups.flatMap(({ prompt }) => prompt.images));
   const batch: PackedBatch = {
     source: new Int32Array(rows),
     positions: new Int32Array(3 * rows),
@@ -53,22 +54,20 @@ export function packGroups(
     headRows: new Int32Array(targetCount),
     targets: new Int32Array(targetCount),
     promptEnds: new Int32Array(groups.length),
-    vision: packImages(
-      groups.flatMap(({ prompt }) => prompt.images),
-      mergeSize,
-      windowUnits,
-    ),
+    vision: images.size > 0 ? packImages([...images.values()], vision) : null,
   };
-  const featureRow = batch.vision?.layout.featureRow;
+  const featuresOf = featureRows(images, batch.vision?.layout.featureRow, vision.mergeSize);
   let row = 0;
   let target = 0;
-  let feature = 0;
   groups.forEach(({ prompt, responses }, g) => {
     const promptStart = row;
     const promptLength = prompt.tokens.length;
     const groupEnd = promptStart + rowsOfGroup({ prompt, responses });
+    const features = prompt.images.flatMap((image) => featuresOf.get(imageKey(image))!);
+    checkImageTokens(prompt, imageToken, features.length);
+    let feature = 0;
     prompt.tokens.forEach((token, i) => {
-      batch.source[row] = token === imageToken ? -1 - takeFeature(featureRow, feature++) : token;
+      batch.source[row] = token === imageToken ? -1 - features[feature++]! : token;
       for (let axis = 0; axis < 3; axis++) {
         batch.positions[axis * rows + row] = prompt.positions[axis * promptLength + i]!;
       }
@@ -95,35 +94,56 @@ export function packGroups(
       });
     }
   });
-  if (feature !== (featureRow?.length ?? 0)) {
-    throw new DataError({
-      where: 'a packed batch',
-      expected: `${featureRow?.length ?? 0} image tokens, as many as image features`,
-      found: `${feature}`,
-    });
-  }
   return batch;
 }
 
-function takeFeature(featureRow: Int32Array | undefined, feature: number): number {
-  const row = featureRow?.[feature];
-  if (row === undefined) {
-    throw new DataError({
-      where: 'a packed batch',
-      expected: `at most ${featureRow?.length ?? 0} image tokens, as many as image features`,
-      found: `an image token more`,
-      fix: 'responses must not contain image tokens',
-    });
-  }
-  return row;
+/** Images by what they show, in the order in which they first appear. */
+function uniqueImages(images: readonly ImagePatches[]): Map<string, ImagePatches> {
+  const unique = new Map<string, ImagePatches>();
+  for (const image of images) if (!unique.has(imageKey(image))) unique.set(imageKey(image), image);
+  return unique;
 }
 
-function packImages(
-  images: readonly ImagePatches[],
+/** The rows of the features of each image, in the order of the prompt. */
+function featureRows(
+  images: ReadonlyMap<string, ImagePatches>,
+  featureRow: Int32Array | undefined,
   mergeSize: number,
-  windowUnits: number,
-): PackedBatch['vision'] {
-  if (images.length === 0) return null;
+): Map<string, number[]> {
+  const rows = new Map<string, number[]>();
+  let first = 0;
+  for (const [key, { grid }] of images) {
+    const end = first + tokensOfGrid(grid, mergeSize);
+    rows.set(key, Array.from(featureRow!.subarray(first, end)));
+    first = end;
+  }
+  return rows;
+}
+
+/** @throws {DataError} when a prompt has other than one image token for each feature of its images */
+function checkImageTokens({ tokens }: Prompt, imageToken: number, features: number): void {
+  const found = tokens.reduce((sum, token) => sum + Number(token === imageToken), 0);
+  if (found === features) return;
+  throw new DataError({
+    where: 'a packed batch',
+    expected: `as many image tokens in a prompt as its images have features, ${features}`,
+    found: `${found}`,
+  });
+}
+
+/** Images as the vision tower reads them. */
+export interface PackedImages {
+  images: readonly ImagePatches[];
+  /** In the order of the windows. */
+  patches: Float32Array;
+  layout: VisionLayout;
+}
+
+/** @param images at least one */
+export function packImages(
+  images: readonly ImagePatches[],
+  { mergeSize, windowUnits }: ModelArchitecture['vision'],
+): PackedImages {
   const layout = visionLayout(
     images.map(({ grid }) => grid),
     mergeSize,
@@ -141,5 +161,5 @@ function packImages(
   layout.patchOrder.forEach((from, to) => {
     patches.set(inPromptOrder.subarray(from * width, (from + 1) * width), to * width);
   });
-  return { patches, layout };
+  return { images, patches, layout };
 }

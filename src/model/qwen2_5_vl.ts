@@ -48,6 +48,8 @@ export interface DecoderInputs extends DecoderRows {
   /** Token embedding (or image feature) of each row. */
   source: RowMap;
   vision: VisionInputs | null;
+  /** Features of the images in the place of `vision`, f32 [F, D] in window order. */
+  features?: tf.Tensor;
 }
 
 export class Qwen2_5_VL {
@@ -109,8 +111,8 @@ export class Qwen2_5_VL {
   }
 
   /** @returns hidden states f32 [N, D] before the final norm */
-  hiddenStates({ source, vision, ...rows }: DecoderInputs): tf.Tensor {
-    const features = vision ? this.visionFeatures(vision) : undefined;
+  hiddenStates({ source, vision, features: known, ...rows }: DecoderInputs): tf.Tensor {
+    const features = vision ? this.visionFeatures(vision) : known;
     const embedding = this.layers.weight('model.language_model.embed_tokens.weight');
     const hidden = gatherRows(embedding, source, features);
     return decode(this.layers, this.architecture.text, hidden, rows, this.rotary.text, {

@@ -1,11 +1,13 @@
 /** A packed batch on the GPU. The tensors belong to the caller's tidy scope. */
 import * as tf from '@tensorflow/tfjs';
 import { buildRowMap, uploadRowMap, type RowMap } from '../ops/embedding.ts';
-import type { PackedBatch } from './packed-batch.ts';
+import type { PackedBatch, PackedImages } from './packed-batch.ts';
 import type { DecoderInputs, Qwen2_5_VL } from './qwen2_5_vl.ts';
-import type { RowRanges, VisionLayout } from './vision-layout.ts';
+import type { RowRanges } from './vision-layout.ts';
+import type { VisionInputs } from './vision.ts';
 
-export function uploadBatch(model: Qwen2_5_VL, batch: PackedBatch): DecoderInputs {
+/** @param features those of the batch's images, f32 [F, D] in its order, where they are known already */
+export function uploadBatch(model: Qwen2_5_VL, batch: PackedBatch, features?: tf.Tensor): DecoderInputs {
   const rows = batch.source.length;
   const { vision } = batch;
   model.rotary.cover(maxOf(batch.positions) + 1, vision ? maxOf(vision.layout.positions) + 1 : 0);
@@ -15,7 +17,8 @@ export function uploadBatch(model: Qwen2_5_VL, batch: PackedBatch): DecoderInput
     ),
     positions: tf.tensor2d(batch.positions, [3, rows], 'int32'),
     ...uploadRanges(batch),
-    vision: vision ? uploadVision(vision.patches, vision.layout) : null,
+    vision: vision && !features ? uploadVision(vision) : null,
+    ...(features && { features }),
   };
 }
 
@@ -27,7 +30,8 @@ export function uploadTargets(batch: PackedBatch): { headRows: RowMap; targets: 
   };
 }
 
-function uploadVision(patches: Float32Array, layout: VisionLayout): NonNullable<DecoderInputs['vision']> {
+/** Images on the GPU. The rotary table must cover their positions. */
+export function uploadVision({ patches, layout }: PackedImages): VisionInputs {
   const rows = layout.patchOrder.length;
   return {
     patches: tf.tensor2d(patches, [rows, patches.length / rows]),

@@ -1,7 +1,7 @@
 /**
  * Gathering rows: token embeddings with image features in their places, and the rows of hidden states that
- * feed the head. The map of rows carries its inverse, so that the gradient of the table is a sum in a fixed
- * order instead of atomic additions.
+ * feed the head. The map of rows carries its inverse, so that the gradient of a row is a sum in a fixed order
+ * instead of atomic additions.
  */
 import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
@@ -17,12 +17,13 @@ const NAN_BITS = 0x7fc00000;
 export interface RowMap {
   /** int32 [N]: row of the table, or -1 - f for row f of the features. */
   index_N: tf.Tensor;
-  /** int32 [R + 1]: where each row's positions begin in `order`. Needed for the gradient of the table. */
+  /**
+   * int32 [R + F + 1]: where the positions of each row of the table, then of each row of the features, begin in
+   * `order`. Needed for gradients.
+   */
   starts?: tf.Tensor;
-  /** int32 [N']: the positions n that take a row of the table, sorted by row, then by n. */
+  /** int32 [N]: the positions n, sorted by the row that they take, then by n. */
   order?: tf.Tensor;
-  /** int32 [F]: the n that takes feature f, or -1 when none does. Needed for the gradient of the features. */
-  featureRow_F?: tf.Tensor;
 }
 
 /** A `RowMap` on the host. */
@@ -30,7 +31,6 @@ export interface HostRowMap {
   index: Int32Array;
   starts: Int32Array;
   order: Int32Array;
-  featureRow: Int32Array;
 }
 
 /**
@@ -38,11 +38,11 @@ export interface HostRowMap {
  * @param index [N], as `RowMap.index_N`
  * @param rows rows R of the table
  * @param features rows F of the features; 0 when there are none
- * @throws {ShapeError} when an index lies outside the table and the features, or a feature is taken twice
+ * @throws {ShapeError} when an index lies outside the table and the features
  */
 export function buildRowMap(index: Int32Array, rows: number, features = 0): HostRowMap {
-  const starts = new Int32Array(rows + 1);
-  const featureRow = new Int32Array(features).fill(-1);
+  const starts = new Int32Array(rows + features + 1);
+  const place = (row: number): number => (row >= 0 ? row : rows - 1 - row);
   index.forEach((row, n) => {
     if (row >= rows || -1 - row >= features) {
       throw new ShapeError({
@@ -51,39 +51,24 @@ export function buildRowMap(index: Int32Array, rows: number, features = 0): Host
         found: String(row),
       });
     }
-    if (row >= 0) starts[row + 1]! += 1;
-    else if (featureRow[-1 - row] === -1) featureRow[-1 - row] = n;
-    else {
-      throw new ShapeError({
-        where: `buildRowMap.index[${n}]`,
-        expected: 'each feature at most once',
-        found: `feature ${-1 - row} again`,
-      });
-    }
+    starts[place(row) + 1]! += 1;
   });
-  for (let row = 0; row < rows; row++) starts[row + 1]! += starts[row]!;
+  for (let at = 1; at < starts.length; at++) starts[at]! += starts[at - 1]!;
   const next = starts.slice();
-  // A buffer needs at least one element; nothing reads it when no row is taken.
-  const order = new Int32Array(Math.max(1, starts[rows]!));
-  index.forEach((row, n) => {
-    if (row >= 0) order[next[row]!++] = n;
-  });
-  return { index, starts, order, featureRow };
+  const order = new Int32Array(index.length);
+  index.forEach((row, n) => (order[next[place(row)]!++] = n));
+  return { index, starts, order };
 }
 
 /** Uploads the map as tensors of TensorFlow.js (freed by tidy or dispose). Not inside a recorded plan. */
-export function uploadRowMap({ index, starts, order, featureRow }: HostRowMap): Required<RowMap> {
+export function uploadRowMap({ index, starts, order }: HostRowMap): Required<RowMap> {
   const upload = (values: Int32Array) => {
-    const tensor = tf.tensor1d(values.length > 0 ? values : new Int32Array([-1]), 'int32');
+    // A buffer needs at least one element.
+    const tensor = tf.tensor1d(values.length > 0 ? values : new Int32Array(1), 'int32');
     currentGpu().buffer(tensor);
     return tensor;
   };
-  return {
-    index_N: upload(index),
-    starts: upload(starts),
-    order: upload(order),
-    featureRow_F: upload(featureRow),
-  };
+  return { index_N: upload(index), starts: upload(starts), order: upload(order) };
 }
 
 interface GatherAttrs {
@@ -92,16 +77,16 @@ interface GatherAttrs {
   scales: tf.TensorInfo | undefined;
   tableRows: number;
   columns: number;
-  /** Whether `starts` and `order`, and `featureRow`, are the map's own and not stand-ins. */
+  /** Whether `starts` and `order` are the map's own and not stand-ins. */
   hasInverse: boolean;
-  hasFeatureRow: boolean;
+  features: number;
 }
 
-type GatherInput = 'table' | 'features' | 'index' | 'starts' | 'order' | 'featureRow';
+type GatherInput = 'table' | 'features' | 'index' | 'starts' | 'order';
 
 const gatherOp = defineOp<GatherInput, GatherAttrs>({
   name: 'WethinkGatherRows',
-  saveInputs: ['starts', 'order', 'featureRow'],
+  saveInputs: ['starts', 'order'],
   forward({ table, features, index }, { format, scales, tableRows, columns }) {
     const gpu = currentGpu();
     const rows = index.shape[0];
@@ -130,59 +115,38 @@ const gatherOp = defineOp<GatherInput, GatherAttrs>({
     }
     return [out];
   },
-  gradient([dy], [starts, order, featureRow], { tableRows, columns, hasInverse, hasFeatureRow }) {
-    return {
-      table: () => {
-        checkPresent('starts and map.order', hasInverse);
-        return asTensor(tableGradient(dy!, starts!, order!, tableRows));
-      },
-      features: () => {
-        checkPresent('featureRow_F', hasFeatureRow);
-        return asTensor(featureGradient(dy!, featureRow!, columns));
-      },
+  gradient([dy], [starts, order], { tableRows, columns, hasInverse, features }) {
+    const gradient = (first: number, rows: number) => () => {
+      if (hasInverse) return asTensor(rowGradient(dy!, starts!, order!, first, [rows, columns]));
+      throw new ShapeError({
+        where: 'gatherRows.map.starts and map.order',
+        expected: 'tensors, for the gradient',
+        found: 'none',
+      });
     };
+    return { table: gradient(0, tableRows), features: gradient(tableRows, features) };
   },
 });
 
-/** @throws {ShapeError} when a part of the map is absent */
-function checkPresent(name: string, isPresent: boolean): void {
-  if (isPresent) return;
-  throw new ShapeError({
-    where: `gatherRows.map.${name}`,
-    expected: 'tensors, for the gradient',
-    found: 'none',
-  });
-}
-
-function tableGradient(
+/** The gradient of the table's rows, or of the features', which follow from `first` on. */
+function rowGradient(
   dy: tf.TensorInfo,
   starts: tf.TensorInfo,
   order: tf.TensorInfo,
-  tableRows: number,
+  first: number,
+  shape: readonly [number, number],
 ): tf.TensorInfo {
   const gpu = currentGpu();
-  const columns = dy.shape[1]!;
-  const dtable = gpu.empty([tableRows, columns]);
-  for (const { firstRow, rows, operand } of weightSlices(dtable)) {
-    gpu.dispatch('embedding/gather_rows_bwd_table', {
-      operands: { dy_ND: dy, starts, order, dtable_RD: operand },
-      params: { first_row: firstRow, slice_rows: rows, columns: columns / 4 },
+  const [, columns] = shape;
+  const gradient = gpu.empty(shape);
+  for (const { firstRow, rows, operand } of weightSlices(gradient)) {
+    gpu.dispatch('embedding/gather_rows_bwd', {
+      operands: { dy_ND: dy, starts, order, drows_RD: operand },
+      params: { first_row: first + firstRow, slice_rows: rows, columns: columns / 4 },
       grid: gridFor((rows * columns) / 4, 64),
     });
   }
-  return dtable;
-}
-
-function featureGradient(dy: tf.TensorInfo, row: tf.TensorInfo, columns: number): tf.TensorInfo {
-  const gpu = currentGpu();
-  const rows = row.shape[0]!;
-  const dfeatures = gpu.empty([rows, columns]);
-  gpu.dispatch('embedding/gather_rows_bwd_features', {
-    operands: { dy_ND: dy, row_F: row, dfeatures_FD: dfeatures },
-    params: { rows, columns: columns / 4 },
-    grid: gridFor((rows * columns) / 4, 64),
-  });
-  return dfeatures;
+  return gradient;
 }
 
 /**
@@ -203,20 +167,17 @@ export function gatherRows(table: Weight | tf.Tensor, map: RowMap, features_FD?:
     throw new ShapeError({ where: 'gatherRows.table_RD', expected: 'columns in fours', found: `${columns}` });
   }
   if (features_FD) checkShape('gatherRows.features_FD', features_FD.shape, [null, columns]);
-  if (features_FD && map.featureRow_F) {
-    checkShape('gatherRows.map.featureRow_F', map.featureRow_F.shape, [features_FD.shape[0]]);
-  }
-  if (map.starts) checkShape('gatherRows.map.starts', map.starts.shape, [tableRows + 1]);
-  const { index_N, starts, order, featureRow_F } = map;
+  const features = features_FD?.shape[0] ?? 0;
+  if (map.starts) checkShape('gatherRows.map.starts', map.starts.shape, [tableRows + features + 1]);
+  const { index_N, starts, order } = map;
   return gatherOp(
     {
       table: tensor,
       features: features_FD,
       index: index_N,
-      // The tape saves all three, so an absent one needs a stand-in.
+      // The tape saves both, so an absent one needs a stand-in.
       starts: starts ?? index_N,
       order: order ?? index_N,
-      featureRow: featureRow_F ?? index_N,
     },
     {
       format: FORMATS.indexOf(format),
@@ -224,7 +185,7 @@ export function gatherRows(table: Weight | tf.Tensor, map: RowMap, features_FD?:
       tableRows,
       columns,
       hasInverse: starts !== undefined && order !== undefined,
-      hasFeatureRow: featureRow_F !== undefined,
+      features,
     },
   )[0] as tf.Tensor2D;
 }

@@ -32,9 +32,6 @@ interface NtForm {
 /** Rows from which on a thread of a tall tile has enough of them. */
 const MANY_ROWS = 5;
 
-/** Rows up to which a GPU splits the sums of a product among the threads of a workgroup. */
-const FEW_ROWS = 64;
-
 /** Constants and grid of a tall tile. */
 function tallTile(rows: number, columns: number): Required<Pick<Dispatch, 'constants' | 'grid'>> {
   const HEIGHT = rows > 8 ? 16 : 8;
@@ -44,7 +41,8 @@ function tallTile(rows: number, columns: number): Required<Pick<Dispatch, 'const
 function ntForm(rows: number, inner: number, columns: number, format: WeightFormat): NtForm {
   const gpu = currentGpu();
   const FORMAT = FORMATS.indexOf(format);
-  if (gpu.sharesWork && rows <= FEW_ROWS && inner % VALUES_OF_16_BYTES[format] === 0) {
+  // Decoding has few rows: a GPU splits their sums among the threads of a workgroup.
+  if (gpu.sharesWork && gpu.phase === 'decode' && inner % VALUES_OF_16_BYTES[format] === 0) {
     const ROWS = [1, 4].find((few) => rows <= few) ?? 8;
     const grid = [Math.ceil(rows / ROWS), Math.ceil(columns / 4)] as const;
     return { path: 'linear/linear_nt_split', innerUnit: 4, constants: { FORMAT, ROWS }, grid };

@@ -1,5 +1,6 @@
 /** A decoded picture becomes the rows that the vision tower reads. */
 
+import { createHash } from 'node:crypto';
 import type { RgbImage } from './image.ts';
 import type { ProcessorConfig } from './processor-config.ts';
 import { resizeBicubic, smartResize } from './resize.ts';
@@ -13,6 +14,19 @@ export interface ImagePatches {
 }
 
 export type Grid = readonly [t: number, h: number, w: number];
+
+const keys = new WeakMap<Float32Array, string>();
+
+/** The same for images of the same content, so that one that several prompts show is computed once. */
+export function imageKey({ patches, grid }: ImagePatches): string {
+  let key = keys.get(patches);
+  if (key === undefined) {
+    const bytes = new Uint8Array(patches.buffer, patches.byteOffset, patches.byteLength);
+    key = `${grid.join('x')} ${createHash('sha1').update(bytes).digest('base64')}`;
+    keys.set(patches, key);
+  }
+  return key;
+}
 
 const CHANNELS = 3;
 const BYTE_VALUES = 256;

@@ -11,6 +11,7 @@ import type { SampleOptions } from '../ops/sample-options.ts';
 import { type SlotStart, startSlots, stopSlots } from '../ops/sample-state.ts';
 import type { Prompt } from '../processor/prompt.ts';
 import { DecodeSession, type SessionShape } from './decode-session.ts';
+import { ImageFeatures } from './image-features.ts';
 import type { Policy } from './policy.ts';
 import { type PlacedPrompt, type PlacedResponse, Schedule } from './schedule.ts';
 import { stoppedAt } from './stop-strings.ts';
@@ -103,6 +104,10 @@ export class RolloutEngine {
       session.shape.slots,
       session.shape.promptRows,
     );
+    using images = new ImageFeatures(
+      this.#policy.model,
+      requests.map(({ prompt }) => prompt),
+    );
     const plan = session.plan(options);
     const { stepsPerCheck, checksAhead } = this.#options.pace ?? (gpu.isSoftware ? SOFTWARE_PACE : GPU_PACE);
     const checks: Check[] = [];
@@ -110,7 +115,7 @@ export class RolloutEngine {
     const startedIn = new Map<number, number>();
     for (let round = 0; !schedule.isDone; round++) {
       const { prompts, responses } = schedule.fill();
-      if (prompts.length > 0) this.#prefill(session, requests, prompts);
+      if (prompts.length > 0) this.#prefill(session, requests, prompts, images);
       this.#start(session, requests, responses, { maxTokens, seed, step });
       for (const { slot } of responses) startedIn.set(slot, round);
       gpu.replay(plan, stepsPerCheck);
@@ -200,6 +205,7 @@ export class RolloutEngine {
     session: DecodeSession,
     requests: readonly RolloutRequest[],
     placed: readonly PlacedPrompt[],
+    images: ImageFeatures,
   ): void {
     const { model } = this.#policy;
     const groups = placed.map(({ request }): PromptGroup => ({
@@ -207,7 +213,8 @@ export class RolloutEngine {
       responses: [],
     }));
     for (const pass of microBatches(groups, this.#options.maxRows)) {
-      const batch = packGroups(passGroups(groups, pass), model.architecture);
+      const own = passGroups(groups, pass);
+      const batch = packGroups(own, model.architecture);
       const rows = pass.flatMap(({ group }) => {
         const { firstRow, request } = placed[group]!;
         return Array.from(requests[request]!.prompt.tokens, (_, i) => firstRow + i);
@@ -219,8 +226,12 @@ export class RolloutEngine {
       });
       tf.tidy(() => {
         const rows_N = tf.tensor1d(rows, 'int32');
+        const features = images.take(
+          batch,
+          own.map(({ prompt }) => prompt),
+        );
         model.hiddenStates({
-          ...uploadBatch(model, batch),
+          ...uploadBatch(model, batch, features),
           cache: (layer) => session.cache(layer, rows_N),
         });
       });

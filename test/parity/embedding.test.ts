@@ -28,12 +28,11 @@ const SHAPES = [
 
 const device = openGpu();
 
-/** Random rows; about every third position takes the next feature until two remain untaken. */
+/** Random rows; about every third position takes a feature, of which two remain untaken. */
 function randomIndex(N: number, R: number, F: number): Int32Array {
   const stream = new RandomStream(7, 'index', N, R, F);
-  let feature = 0;
   return Int32Array.from({ length: N }, () => {
-    if (feature < F - 2 && stream.integer(3) === 0) return -1 - feature++;
+    if (F > 2 && stream.integer(3) === 0) return -1 - stream.integer(F - 2);
     return stream.integer(R);
   });
 }
@@ -55,7 +54,7 @@ describe.each(WEIGHT_FORMATS)('gathering from a %s table', (format) => {
       if (xs.length === 0) return;
       const grads = gradients(run, xs, input([N, D], dyValues));
       const expected = scatter(dyValues, index, [R, F, D]);
-      if (features) expectClose(await read(grads.shift()!), expected.features, 0, 'dfeatures');
+      if (features) expectClose(await read(grads.shift()!), expected.features, SUM_TOLERANCE, 'dfeatures');
       if (format === 'f32') expectClose(await read(grads.shift()!), expected.table, SUM_TOLERANCE, 'dtable');
     });
   });
@@ -111,7 +110,6 @@ it('has float64 gradients that agree with finite differences', () => {
 it('refuses what it cannot gather or differentiate', async () => {
   expect(() => buildRowMap(Int32Array.of(0, 3), 3)).toThrow(ShapeError);
   expect(() => buildRowMap(Int32Array.of(-2), 3, 1)).toThrow(ShapeError);
-  expect(() => buildRowMap(Int32Array.of(-1, -1), 3, 1)).toThrow(/at most once/);
   await guarded(device.gpu, async ({ input }) => {
     const index_N = input([1], Int32Array.of(0));
     expect(() => gatherRows(input([2, 6], new Float32Array(12)), { index_N })).toThrow(ShapeError);

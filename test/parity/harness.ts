@@ -43,15 +43,22 @@ export function useVariants(device: { readonly gpu: Gpu }, sharesWork: boolean):
   useFamily(device, sharesWork ? 'gpu' : 'cpu');
 }
 
-/** Takes the kernels of one family in the tests of the enclosing `describe`, whatever the adapter prefers. */
-export function useFamily(device: { readonly gpu: Gpu }, family: KernelFamily): void {
+/**
+ * Takes the kernels of one family in the tests of the enclosing `describe`, whatever the adapter prefers: those of a
+ * pass, or those that decode.
+ */
+export function useFamily(
+  device: { readonly gpu: Gpu },
+  family: KernelFamily,
+  phase: Gpu['phase'] = 'pass',
+): void {
   let own: KernelFamily;
   beforeAll(() => {
     own = device.gpu.family;
-    device.gpu.family = family;
+    Object.assign(device.gpu, { family, phase });
   });
   afterAll(() => {
-    device.gpu.family = own;
+    Object.assign(device.gpu, { family: own, phase: 'pass' });
   });
 }
 

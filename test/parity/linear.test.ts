@@ -4,7 +4,8 @@ import { linear } from '../../src/ops/linear.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops/product.ts';
 import { weightSlices, type WeightFormat } from '../../src/ops/weight.ts';
 import { ShapeError } from '../../src/util/errors.ts';
-import { KERNEL_FAMILIES, type KernelFamily } from '../../src/gpu/kernel-family.ts';
+import type { Gpu } from '../../src/gpu/gpu.ts';
+import type { KernelFamily } from '../../src/gpu/kernel-family.ts';
 import {
   DIFFERENCE_TOLERANCE,
   dot,
@@ -37,19 +38,24 @@ const SHAPES = [
   [130, 132, 300],
 ] as const;
 
-/** The wide variants are for f32 alone. */
-const FORMATS_OF: Readonly<Record<KernelFamily, readonly WeightFormat[]>> = {
-  cpu: WEIGHT_FORMATS,
-  'wide-cpu': ['f32'],
-  gpu: WEIGHT_FORMATS,
-};
+/** Where the variants of the kernels differ: the wide ones are for f32 alone. */
+const FORMS = [
+  { family: 'cpu', phase: 'pass', formats: WEIGHT_FORMATS },
+  { family: 'wide-cpu', phase: 'pass', formats: ['f32'] },
+  { family: 'gpu', phase: 'pass', formats: ['f32', 'int4'] },
+  { family: 'gpu', phase: 'decode', formats: WEIGHT_FORMATS },
+] as const satisfies readonly {
+  family: KernelFamily;
+  phase: Gpu['phase'];
+  formats: readonly WeightFormat[];
+}[];
 
 const device = openGpu();
 
-describe.each(KERNEL_FAMILIES)('kernels of the family %s', (family) => {
-  useFamily(device, family);
+describe.each(FORMS)('kernels of the family $family, phase $phase', ({ family, phase, formats }) => {
+  useFamily(device, family, phase);
 
-  describe.each(FORMATS_OF[family])('linear with %s weights', (format) => {
+  describe.each(formats)('linear with %s weights', (format) => {
     it.each(SHAPES)('N=%i K=%i M=%i: output and gradients', async (N, K, M) => {
       const shape = [N, K, M] as const;
       const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);

@@ -19,9 +19,8 @@ beforeAll(async () => {
 
 const ints = (...values: number[]): Int32Array => Int32Array.from(values);
 
-/** A prompt whose patch p holds p, p + 0.25 and p + 0.5, counted over all its pictures. */
-function promptOf(tokens: readonly number[], grids: readonly Grid[] = []): Prompt {
-  let patch = 0;
+/** A prompt whose patch p holds p, p + 0.25 and p + 0.5, counted over all its pictures from `patch` on. */
+function promptOf(tokens: readonly number[], grids: readonly Grid[] = [], patch = 0): Prompt {
   const images = grids.map((grid) => {
     const count = grid[0] * grid[1] * grid[2];
     const patches = Float32Array.from(
@@ -137,11 +136,23 @@ describe('pictures', () => {
         [1, 2, 4],
       ],
     );
-    const second = promptOf([2, IMAGE], [[1, 2, 2]]);
+    const second = promptOf([2, IMAGE], [[1, 2, 2]], 100);
     const groups = [first, second].map((prompt) => ({ prompt, responses: [ints(3, 4)] }));
     const { source, vision } = packGroups(groups, architecture);
     expect([...source]).toEqual([-1, 1, -2, -3, 3, 2, -4, 3]);
     expect(vision!.layout.patchOrder).toHaveLength(16);
+  });
+
+  it('packs a picture once that several prompts show, or one twice', () => {
+    const small: Grid = [1, 2, 2];
+    const twice = promptOf([1, IMAGE, 9, IMAGE, 2], [small, small]);
+    twice.images[1] = { ...twice.images[0]!, patches: twice.images[0]!.patches.slice() };
+    const other = promptOf([3, IMAGE, 4, IMAGE, IMAGE], [small, [1, 2, 4]]);
+    const groups = [twice, other].map((prompt) => ({ prompt, responses: [] }));
+    const { source, vision } = packGroups(groups, architecture);
+    expect([...source]).toEqual([1, -1, 9, -1, 2, 3, -1, 4, -2, -3]);
+    expect(vision!.layout.patchOrder).toHaveLength(4 + 8);
+    expect(vision!.images).toEqual([twice.images[0], other.images[1]]);
   });
 
   it('refuses more image tokens than features, and fewer', () => {
@@ -150,9 +161,9 @@ describe('pictures', () => {
     const fewer = { ...prompt, tokens: ints(1, 2) };
     const pack = (broken: Prompt) => () => packGroups([{ prompt: broken, responses: [] }], architecture);
     expect(pack(more)).toThrow(DataError);
-    expect(pack(more)).toThrow(/expected: at most 1 image tokens/);
+    expect(pack(more)).toThrow(/features, 1\n[^]*found: {4}2/);
     expect(pack(fewer)).toThrow(DataError);
-    expect(pack(fewer)).toThrow(/expected: 1 image tokens[^]*found: {4}0/);
+    expect(pack(fewer)).toThrow(/features, 1\n[^]*found: {4}0/);
   });
 });
 

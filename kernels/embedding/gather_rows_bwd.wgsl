@@ -1,10 +1,11 @@
-// dtable[r] = sum of dy[order[i]] for i in [starts[r], starts[r + 1]): the gradient of gathering rows.
+// drows[r] = sum of dy[order[i]] for i in [starts[r], starts[r + 1]): the gradient of gathering rows of the table, or
+// of the features, which are numbered on from the last row of the table.
 //
-// dy_ND      f32 read        [N, D], D a multiple of 4
-// starts     i32 read        [R + 1]
-// order      i32 read        [positions that take a row of the table], sorted by row, then by n
-// dtable_RD  f32 read_write  [slice_rows, D]: the slice that starts at first_row; every row is written
-// grid       gridFor(slice_rows * D / 4, 64)
+// dy_ND     f32 read        [N, D], D a multiple of 4
+// starts    i32 read        [R + F + 1]
+// order     i32 read        [N]: the positions, sorted by row, then by n
+// drows_RD  f32 read_write  [slice_rows, D]: the slice that starts at first_row; every row is written
+// grid      gridFor(slice_rows * D / 4, 64)
 // One thread per row and 4 columns, f32, in the order of n: deterministic. Tolerance 1e-6 * repeats.
 struct Params {
   first_row: u32,
@@ -16,10 +17,10 @@ struct Params {
 @group(0) @binding(1) var<storage, read> dy_ND: array<vec4f>;
 @group(0) @binding(2) var<storage, read> starts: array<i32>;
 @group(0) @binding(3) var<storage, read> order: array<i32>;
-@group(0) @binding(4) var<storage, read_write> dtable_RD: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> drows_RD: array<vec4f>;
 
 @compute @workgroup_size(64)
-fn gather_rows_bwd_table(
+fn gather_rows_bwd(
   @builtin(global_invocation_id) id: vec3u,
   @builtin(num_workgroups) groups: vec3u,
 ) {
@@ -33,5 +34,5 @@ fn gather_rows_bwd_table(
   for (var at = starts[row]; at < starts[row + 1u]; at++) {
     sum += dy_ND[u32(order[at]) * params.columns + column];
   }
-  dtable_RD[i] = sum;
+  drows_RD[i] = sum;
 }
