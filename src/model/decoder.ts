@@ -17,6 +17,8 @@ export interface DecoderRows {
   inverse?: tf.Tensor;
   /** The cache of a layer, where the keys and values of the pass go; `ranges` are rows of it then. */
   cache?: (layer: number) => KvDestination;
+  /** Upper bound of the keys that a row sees, where it is less than all of a cache. */
+  maxKeys?: number;
 }
 
 /**
@@ -51,7 +53,7 @@ function decoderBlock(
   layer: number,
   name: string,
   hidden: tf.Tensor,
-  { positions, ranges, inverse, cache }: DecoderRows,
+  { positions, ranges, inverse, cache, maxKeys }: DecoderRows,
   table: RotaryTable,
 ): tf.Tensor {
   const normed = layers.norm(`${name}.input_layernorm`, hidden, normEps);
@@ -63,6 +65,7 @@ function decoderBlock(
     headDim,
     ranges_N4: ranges,
     inverse_M2: cache ? undefined : inverse,
+    ...(maxKeys !== undefined && { maxKeys }),
     scale: headDim ** -0.5,
   });
   const middle = layers.linear(`${name}.self_attn.o_proj`, attended, hidden);

@@ -17,6 +17,8 @@ export interface SessionShape {
   maxTokens: number;
   /** Cache rows for prompts. */
   promptRows: number;
+  /** Rows of the longest prompt. */
+  longestPrompt: number;
   /** Keeps which tokens occurred, as a repetition penalty needs it. */
   marksSeen: boolean;
 }
@@ -88,6 +90,7 @@ export class DecodeSession {
       vision: null,
       positions: state.positions_3B,
       ranges: state.ranges_B4,
+      maxKeys: this.shape.longestPrompt + this.shape.maxTokens,
       cache: (layer) => this.cache(layer, state.cacheRow_B),
     });
     sampleTokens(this.#model.finalNorm(hidden), this.#model.head, state, options);

@@ -71,7 +71,7 @@ interface Check {
   active: Promise<Int32Array>;
 }
 
-/** Prompt rows of the cache grow in steps of this, so that plans outlive small differences. */
+/** Prompts are counted in steps of so many rows, so that plans outlive small differences. */
 const PROMPT_ROW_MULTIPLE = 512;
 /** Passes whose prompts may lie in the cache ahead of their responses. */
 const PREFILL_PASSES_AHEAD = 2;
@@ -166,6 +166,7 @@ export class RolloutEngine {
       slots: slotsFor(Math.min(responses, this.#options.maxSequences)),
       maxTokens,
       promptRows: roundUp(this.#promptRows(requests), PROMPT_ROW_MULTIPLE),
+      longestPrompt: roundUp(Math.max(0, ...prompts.map(({ tokens }) => tokens.length)), PROMPT_ROW_MULTIPLE),
       marksSeen: repetitionPenalty !== 1,
     };
     const old = this.#session;
@@ -174,10 +175,15 @@ export class RolloutEngine {
       old.shape.slots === wanted.slots &&
       old.shape.maxTokens === maxTokens &&
       old.shape.promptRows >= wanted.promptRows &&
+      old.shape.longestPrompt >= wanted.longestPrompt &&
       old.shape.marksSeen === wanted.marksSeen;
     if (fits) return old;
     old?.dispose();
-    const shape = { ...wanted, promptRows: Math.max(wanted.promptRows, old?.shape.promptRows ?? 0) };
+    const shape = {
+      ...wanted,
+      promptRows: Math.max(wanted.promptRows, old?.shape.promptRows ?? 0),
+      longestPrompt: Math.max(wanted.longestPrompt, old?.shape.longestPrompt ?? 0),
+    };
     const endTokens = this.#options.stopAtEnd === false ? [] : tokenizer.eosIds;
     this.#session = new DecodeSession(model, shape, endTokens, tokenizer.placeholderIds);
     return this.#session;

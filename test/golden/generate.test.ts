@@ -168,7 +168,7 @@ describe('sampling', () => {
   it('moves every slot by one token without creating anything', async () => {
     const policy = await openPolicy('tied_4to1');
     policy.model.rotary.cover(16, 0);
-    const shape = { slots: 8, maxTokens: 8, promptRows: 512, marksSeen: true };
+    const shape = { slots: 8, maxTokens: 8, promptRows: 512, longestPrompt: 512, marksSeen: true };
     const session = new DecodeSession(policy.model, shape, [], []);
     const plan = session.plan({ temperature: 1, topK: 5, repetitionPenalty: 1.2 });
     const { device } = opened.gpu;
