@@ -1,14 +1,15 @@
 // y[n, y_offset + m] = scale * sum_k x[n, k] * w[m, k] + bias[y_offset + m] + residual[n, y_offset + m]
+// GATED: y[n, m] = silu(g) * u, g and u the products with rows m and M + m of w, as activation/swiglu_fwd
 //
 // x_NK         f32 read        [N, K], K a multiple of 4
-// w_MK         FORMAT read     [M, K], in words of two: f32; bf16 / f16 packed two to a u32; or int8 / int4
+// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of two: f32; bf16 / f16 packed two to a u32; or int8 / int4
 //                              packed four / eight to a u32, each row padded to whole groups of 32
 // scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
 //                              anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(M / 4 / LANES), y: ceil(N / ROWS)
+// grid         x: ceil(rows of w / 4 / LANES), y: ceil(N / ROWS)
 // A thread computes ROWS rows by 4 columns in registers; no workgroup memory, no barrier (software drivers). All
 // threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
 // multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS.
@@ -19,6 +20,7 @@ override LANES: u32 = 8u;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
+override GATED: bool = false; // without the other three
 
 struct Params {
   rows: u32, // N
@@ -89,6 +91,13 @@ fn store(n: u32, m: u32, sums: vec4f) {
     return;
   }
   let at = n * params.y_stride + params.y_offset + m;
+  if (GATED) {
+    for (var j = 0u; j < min(2u, params.columns - m); j++) {
+      let gate = params.scale * sums[j];
+      y_NY[at + j] = gate / (1.0 + exp(-gate)) * (params.scale * sums[j + 2u]);
+    }
+    return;
+  }
   for (var j = 0u; j < min(4u, params.columns - m); j++) {
     var value = params.scale * sums[j];
     if (HAS_BIAS) {
@@ -106,7 +115,7 @@ fn store(n: u32, m: u32, sums: vec4f) {
 
 @compute @workgroup_size(LANES)
 fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let m = (group.x * LANES + lane) * 4u;
+  let m = (group.x * LANES + lane) * select(4u, 2u, GATED);
   let n = group.y * ROWS;
   if (m >= params.columns) {
     return;
@@ -124,8 +133,8 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let x6 = min(n + 6u, last_n) * inner;
   let x7 = min(n + 7u, last_n) * inner;
   let m1 = min(m + 1u, last_m);
-  let m2 = min(m + 2u, last_m);
-  let m3 = min(m + 3u, last_m);
+  let m2 = select(min(m + 2u, last_m), params.columns + m, GATED);
+  let m3 = select(min(m + 3u, last_m), params.columns + m1, GATED);
   let groups = (inner + GROUP - 1u) / GROUP;
   let stride = select(inner, groups * GROUP, FORMAT >= 3u);
   let w0 = m * stride;

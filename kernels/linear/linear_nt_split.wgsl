@@ -1,16 +1,17 @@
 // y[n, y_offset + m] = scale * sum_k x[n, k] * w[m, k] + bias[y_offset + m] + residual[n, y_offset + m]
+// GATED: y[n, m] = silu(g) * u, g and u the products with rows m and M + m of w, as activation/swiglu_fwd;
 // for few rows, on GPUs: the threads of a workgroup split the k, so that even a narrow layer keeps enough loads in
 // flight to be bound by memory.
 //
 // x_NK         f32 read        [N, K], K a multiple of the weights in 16 bytes
-// w_MK         FORMAT read     [M, K], in words of four: f32; bf16 / f16 packed two to a u32; or int8 / int4 packed
+// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of four: f32; bf16 / f16 packed two to a u32; or int8 / int4 packed
 //                              four / eight to a u32, each row padded to whole groups of 32
 // scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
 //                              anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(N / ROWS), so that blocks of rows meet the weights in the cache; y: ceil(M / 4)
+// grid         x: ceil(N / ROWS), so that blocks of rows meet the weights in the cache; y: ceil(rows of w / 4)
 // A workgroup computes ROWS rows by 4 columns. Thread t sums units t, t + 128, ... of 16 bytes of each weight row, in
 // f32; 128 sums are then added in a fixed order: deterministic, and the same bits for every ROWS, though not those
 // of linear_nt. Tolerance 1e-6 * sqrt(K).
@@ -19,6 +20,7 @@ override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
+override GATED: bool = false; // without the other three
 const THREADS = 128u;
 const PER_SUM = 8u; // partial sums that a thread adds in the first stage
 const SUMS = THREADS / PER_SUM;
@@ -79,6 +81,13 @@ fn scale_of(m: u32, unit: u32) -> f32 {
 
 fn store(n: u32, m: u32, sums: vec4f) {
   let at = n * params.y_stride + params.y_offset + m;
+  if (GATED) {
+    for (var j = 0u; j < min(2u, params.columns - m); j++) {
+      let gate = params.scale * sums[j];
+      y_NY[at + j] = gate / (1.0 + exp(-gate)) * (params.scale * sums[j + 2u]);
+    }
+    return;
+  }
   for (var j = 0u; j < min(4u, params.columns - m); j++) {
     var value = params.scale * sums[j];
     if (HAS_BIAS) {
@@ -97,7 +106,7 @@ fn store(n: u32, m: u32, sums: vec4f) {
 @compute @workgroup_size(THREADS)
 fn linear_nt_split(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
   let n = group.x * ROWS;
-  let m = group.y * 4u;
+  let m = group.y * select(4u, 2u, GATED);
   let quads = array(1u, 2u, 2u, 4u, 8u)[FORMAT]; // of a unit
   let units = params.inner / quads;
   var stride = units; // of a row of w
@@ -106,7 +115,10 @@ fn linear_nt_split(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
   }
   // Rows and columns past the end are read again; their results are not stored.
   let last_n = params.rows - 1u;
-  let columns = min(vec4u(m) + vec4u(0u, 1u, 2u, 3u), vec4u(params.columns - 1u));
+  var columns = min(vec4u(m) + vec4u(0u, 1u, 2u, 3u), vec4u(params.columns - 1u));
+  if (GATED) {
+    columns = vec4u(columns.xy, columns.xy + params.columns);
+  }
   var sums: array<vec4f, 8>;
   for (var u = t; u < units; u += THREADS) {
     let a = w_MK[columns.x * stride + u];

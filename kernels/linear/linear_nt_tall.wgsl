@@ -1,12 +1,13 @@
 // As linear_nt, for f32 weights and many rows on CPU drivers with wide vectors (gpu/kernel-family.ts):
 // y[n, y_offset + m] = scale * sum_k x[n, k] * w[m, k] + bias[y_offset + m] + residual[n, y_offset + m]
+// GATED: y[n, m] = silu(g) * u, g and u the products with rows m and M + m of w, as activation/swiglu_fwd
 //
 // x_NK         f32 read        [N, K]
-// w_MK         f32 read        [M, K]
+// w_MK         f32 read        [M, K], with GATED [2 M, K]
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(M / 64), y: ceil(N / HEIGHT)
+// grid         x: ceil(rows of w / 64), y: ceil(N / HEIGHT)
 // A thread computes HEIGHT rows by 8 columns, one fused multiply-add after the other in the order of k. The driver turns
 // each component of a load into a branch for every lane; what counts is many sums for a load, and a loop whose code
 // stays small. The rows are the same for all threads of a workgroup: their loads are uniform.
@@ -15,6 +16,7 @@ override HEIGHT: u32 = 16u; // 8 or 16
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
+override GATED: bool = false; // without the other three
 
 struct Params {
   rows: u32, // N
@@ -63,13 +65,23 @@ fn store(n: u32, first: u32, sums: vec4f) {
 }
 
 fn finish(n: u32, m: u32, sums: Eight) {
+  if (GATED) {
+    if (n < params.rows) {
+      let gates = params.scale * sums.a;
+      let gated = gates / (1.0 + exp(-gates)) * (params.scale * sums.b);
+      for (var j = 0u; j < min(4u, params.columns - m); j++) {
+        y_NY[n * params.y_stride + params.y_offset + m + j] = gated[j];
+      }
+    }
+    return;
+  }
   store(n, m, sums.a);
   store(n, m + 4u, sums.b);
 }
 
 @compute @workgroup_size(8)
 fn linear_nt_tall(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let m = (group.x * 8u + lane) * 8u;
+  let m = (group.x * 8u + lane) * select(8u, 4u, GATED);
   let n = group.y * HEIGHT;
   if (m >= params.columns) {
     return;
@@ -94,8 +106,10 @@ fn linear_nt_tall(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation
   let x13 = min(n + 13u, last_n) * inner;
   let x14 = min(n + 14u, last_n) * inner;
   let x15 = min(n + 15u, last_n) * inner;
-  let wa = min(vec4u(m) + vec4u(0u, 1u, 2u, 3u), last_m) * inner;
-  let wb = min(vec4u(m) + vec4u(4u, 5u, 6u, 7u), last_m) * inner;
+  let ma = min(vec4u(m) + vec4u(0u, 1u, 2u, 3u), last_m);
+  let mb = min(vec4u(m) + vec4u(4u, 5u, 6u, 7u), last_m);
+  let wa = ma * inner;
+  let wb = select(mb, ma + params.columns, vec4<bool>(GATED)) * inner;
   var sums0 = Eight();
   var sums1 = Eight();
   var sums2 = Eight();

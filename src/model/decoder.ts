@@ -1,6 +1,5 @@
 /** The language model: a stack of blocks over packed rows of any number of sequences. */
 import type * as tf from '@tensorflow/tfjs';
-import { swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
 import { type KvDestination, type RotaryTable, splitRotary } from '../ops/rotary.ts';
 import { runBlock, type BlockOptions } from './block.ts';
@@ -70,6 +69,6 @@ function decoderBlock(
   });
   const middle = layers.linear(`${name}.self_attn.o_proj`, attended, hidden);
   const inner = layers.norm(`${name}.post_attention_layernorm`, middle, normEps);
-  const gated = swiglu(layers.linear(`${name}.mlp.gate_up_proj`, inner));
+  const gated = layers.gated(`${name}.mlp.gate_up_proj`, inner);
   return layers.linear(`${name}.mlp.down_proj`, gated, middle);
 }

@@ -1,6 +1,8 @@
 /** The parameters of a model and its optional adapter, as the layers see them. */
 import type * as tf from '@tensorflow/tfjs';
-import { linear, type LowRankUpdate } from '../ops/linear.ts';
+import { currentGpu } from '../gpu/gpu.ts';
+import { swiglu } from '../ops/activation.ts';
+import { gatedLinear, linear, type LowRankUpdate } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
 import type { Weight } from '../ops/weight.ts';
 import type { Parameter, Parameters } from './parameters.ts';
@@ -22,6 +24,16 @@ export class Layers {
     const bias = this.base.has(`${name}.bias`) ? this.base.vector(`${name}.bias`) : undefined;
     const updates = this.#updates(`${name}.weight`);
     return linear(x, this.base.weight(`${name}.weight`), { bias, residual, updates });
+  }
+
+  /** swiglu of the layer `name`, whose outputs are gates and ups; in one dispatch where a step is decoded. */
+  gated(name: string, x: tf.Tensor): tf.Tensor {
+    const isPlain = !this.base.has(`${name}.bias`) && this.#updates(`${name}.weight`).length === 0;
+    const fused =
+      isPlain && currentGpu().phase === 'decode'
+        ? gatedLinear(x, this.base.weight(`${name}.weight`))
+        : undefined;
+    return fused ?? swiglu(this.linear(name, x));
   }
 
   #updates(name: string): LowRankUpdate[] {

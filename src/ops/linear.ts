@@ -165,6 +165,24 @@ export function linear(
   return y as tf.Tensor2D;
 }
 
+/**
+ * swiglu(x_NK Wᵀ) in one, for decoding: no gradient.
+ * @param weight [2 F, K]: gates, then ups
+ * @returns f32 [N, F]; undefined when the weight does not fit a binding, whose slices would part gates from ups
+ * @throws {ShapeError} when the shapes disagree or a size is not a multiple of 4
+ */
+export function gatedLinear(x_NK: tf.Tensor, weight: Weight): tf.Tensor2D | undefined {
+  const [rows, inner] = weight.shape;
+  checkShape('gatedLinear.x_NK', x_NK.shape, [null, inner]);
+  checkFours('gatedLinear.weight', [rows / 2, inner]);
+  checkStored('gatedLinear.weight', weight);
+  const [slice, ...others] = weightSlices(weight.tensor, Infinity, weight.scales);
+  if (others.length > 0) return undefined;
+  const out = currentGpu().empty([x_NK.shape[0]!, rows / 2]);
+  launchProductNt(x_NK, slice!, weight.format, out, { gated: true });
+  return asTensor(out) as tf.Tensor2D;
+}
+
 function checkFours(where: string, sizes: readonly number[]): void {
   if (sizes.every((size) => size % 4 === 0)) return;
   throw new ShapeError({ where, expected: 'multiples of 4', found: `[${sizes.join(', ')}]` });

@@ -18,6 +18,8 @@ export interface ProductNtOptions {
   accumulate?: boolean;
   /** Of the product. */
   scale?: number;
+  /** Writes silu(gate) · up of the first and the second half of the weight's rows, with none of the above but scale. */
+  gated?: boolean;
 }
 
 /** A kernel of x wᵀ, and how it is tiled. */
@@ -63,7 +65,7 @@ export function launchProductNt(
   slice: WeightSlice,
   format: WeightFormat,
   out: tf.TensorInfo,
-  { bias, residual, offset = 0, accumulate = false, scale = 1 }: ProductNtOptions = {},
+  { bias, residual, offset = 0, accumulate = false, scale = 1, gated = false }: ProductNtOptions = {},
 ): void {
   const [rows, inner] = x.shape as [number, number];
   const { path, innerUnit, constants, grid } = ntForm(rows, inner, slice.rows, format);
@@ -80,7 +82,7 @@ export function launchProductNt(
     params: {
       rows,
       inner: inner / innerUnit,
-      columns: slice.rows,
+      columns: gated ? slice.rows / 2 : slice.rows,
       y_stride: out.shape[1]!,
       y_offset: offset,
       scale,
@@ -90,6 +92,7 @@ export function launchProductNt(
       HAS_BIAS: bias ? 1 : 0,
       HAS_RESIDUAL: residual ? 1 : 0,
       ACCUMULATE: accumulate ? 1 : 0,
+      GATED: gated ? 1 : 0,
     },
     grid,
   });

@@ -26,6 +26,7 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ CHUNK: 128 }],
   ...[
     'HAS_BIAS',
+    'GATED',
     'HAS_RESIDUAL',
     'ACCUMULATE',
     'MAPPED',

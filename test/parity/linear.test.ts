@@ -1,6 +1,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
-import { linear } from '../../src/ops/linear.ts';
+import { swiglu } from '../../src/ops/activation.ts';
+import { gatedLinear, linear } from '../../src/ops/linear.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops/product.ts';
 import { weightSlices, type WeightFormat } from '../../src/ops/weight.ts';
 import { ShapeError } from '../../src/util/errors.ts';
@@ -110,6 +111,24 @@ describe.each(FORMS)('kernels of the family $family, phase $phase', ({ family, p
         expectClose(slicedDx!, dx!, TOLERANCE, 'dx');
       });
     });
+  });
+
+  it.each([
+    [1, 32, 8],
+    [4, 64, 12],
+    [37, 96, 84],
+  ])('N=%i K=%i F=%i: gates and ups in one', async (N, K, F) => {
+    for (const format of formats) {
+      const host = storeWeight(randomValues(2 * F * K, 'w', 0.3), [2 * F, K], format);
+      await guarded(device.gpu, async ({ input, read }) => {
+        const x = input([N, K], randomValues(N * K, 'x'));
+        const weight = inputWeight({ input }, host);
+        const fused = await read(gatedLinear(x, weight)!);
+        const apart = await read(swiglu(linear(x, weight)));
+        if (family === 'gpu') expectClose(fused, apart, TOLERANCE, format);
+        else expect(fused, format).toEqual(apart);
+      });
+    }
   });
 
   it('accumulates a multiple onto what the output holds', async () => {
