@@ -23,7 +23,7 @@ const swigluOp = defineOp<'x', Record<string, never>>({
   name: 'WethinkSwiglu',
   saveInputs: ['x'],
   forward({ x }) {
-    const rows = x.shape[0]!;
+    const rows = x.shape[0];
     const columns = x.shape[1]! / 2;
     const y = currentGpu().empty([rows, columns]);
     launchStrided('swiglu_fwd', { x_N2F: x, y_NF: y }, { count: rows * columns, columns });

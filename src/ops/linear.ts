@@ -178,7 +178,7 @@ export function gatedLinear(x_NK: tf.Tensor, weight: Weight): tf.Tensor2D | unde
   checkStored('gatedLinear.weight', weight);
   const [slice, ...others] = weightSlices(weight.tensor, Infinity, weight.scales);
   if (others.length > 0) return undefined;
-  const out = currentGpu().empty([x_NK.shape[0]!, rows / 2]);
+  const out = currentGpu().empty([x_NK.shape[0], rows / 2]);
   launchProductNt(x_NK, slice!, weight.format, out, { gated: true });
   return asTensor(out) as tf.Tensor2D;
 }

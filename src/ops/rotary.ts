@@ -80,7 +80,7 @@ const splitRotaryOp = defineOp<'qkv' | keyof Turn, { heads: number; kvHeads: num
   forward({ qkv, ...turn }, heads) {
     const gpu = currentGpu();
     const [rows] = qkv.shape as [number];
-    const headDim = 2 * turn.columns.shape[0]!;
+    const headDim = 2 * turn.columns.shape[0];
     const q = gpu.empty([rows, heads.heads * headDim]);
     const [k, v] = [gpu.empty([rows, heads.kvHeads * headDim]), gpu.empty([rows, heads.kvHeads * headDim])];
     launchSplitRotary(qkv, turn, heads, { q, k, v });
@@ -136,7 +136,7 @@ export function splitRotary(
   checkShape('splitRotary.table.columns', columns.shape, [null, 2]);
   checkShape('splitRotary.table.cosSin', cosSin.shape, [null, null, 2]);
   const [rows] = qkv_NX.shape as [number];
-  const headDim = columns.shape[0]! * 2;
+  const headDim = columns.shape[0] * 2;
   checkShape('splitRotary.qkv_NX', qkv_NX.shape, [null, (heads + 2 * kvHeads) * headDim]);
   checkShape('splitRotary.positions_AN', positions_AN.shape, [null, rows]);
   if (columns.dtype !== 'int32' || positions_AN.dtype !== 'int32') {

@@ -126,7 +126,7 @@ describe('sampling', () => {
     // The same picture with other words, and once more as another object; far apart, and a pass holds one prompt.
     const asked = (word: number) => {
       const images = withPicture.images.map((image) => ({ ...image, patches: image.patches.slice() }));
-      return { ...withPicture, images, tokens: withPicture.tokens.with(-1, word) };
+      return { ...withPicture, images, tokens: withPicture.tokens.with(withPicture.tokens.length - 1, word) };
     };
     const requests = [5, 6, 7].map((word) => ({ prompt: asked(word), count: 2 }));
     const engine = new RolloutEngine(policy, { maxSequences: 2, maxRows: 8, stopAtEnd: false });
