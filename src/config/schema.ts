@@ -103,7 +103,12 @@ const rollout = z
       .array(text())
       .default([])
       .describe('A response ends with the token that completes one of these texts.'),
-    max_sequences: count().default(128).describe('Responses generated at once; bounds memory only.'),
+    max_sequences: count()
+      .default(128)
+      .describe(
+        'Responses generated at once, fewer where trainer.gpu.memory_budget_gb leaves no room for their KV cache; ' +
+          'never changes the result.',
+      ),
     val_temperature: z
       .number()
       .min(0)

@@ -32,6 +32,11 @@ export class MemoryBudget {
     return this.#totalBytes;
   }
 
+  /** Infinity where there is no limit. */
+  get remainingBytes(): number {
+    return this.#limitBytes - this.#totalBytes;
+  }
+
   /** @throws {GpuError} when the budget does not hold `sizeBytes` more */
   add(purpose: MemoryPurpose, sizeBytes: number): void {
     if (this.#totalBytes + sizeBytes > this.#limitBytes) {

@@ -11,17 +11,7 @@ import type { KvDestination, RotaryTable } from '../ops/rotary.ts';
 import type { SampleOptions } from '../ops/sample-options.ts';
 import { advance, sampleTokens } from '../ops/sample.ts';
 import { createSampleState, freeSampleState, type SampleState } from '../ops/sample-state.ts';
-
-export interface SessionShape {
-  slots: number;
-  maxTokens: number;
-  /** Cache rows for prompts. */
-  promptRows: number;
-  /** Rows of the longest prompt. */
-  longestPrompt: number;
-  /** Keeps which tokens occurred, as a repetition penalty needs it. */
-  marksSeen: boolean;
-}
+import type { SessionShape } from './session-shape.ts';
 
 export class DecodeSession {
   readonly shape: SessionShape;

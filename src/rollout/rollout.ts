@@ -10,10 +10,11 @@ import { uploadBatch } from '../model/upload.ts';
 import type { SampleOptions } from '../ops/sample-options.ts';
 import { type SlotStart, startSlots, stopSlots } from '../ops/sample-state.ts';
 import type { Prompt } from '../processor/prompt.ts';
-import { DecodeSession, type SessionShape } from './decode-session.ts';
+import { DecodeSession } from './decode-session.ts';
 import { ImageFeatures } from './image-features.ts';
 import type { Policy } from './policy.ts';
 import { type PlacedPrompt, type PlacedResponse, Schedule } from './schedule.ts';
+import { cacheBytes, sessionShape } from './session-shape.ts';
 import { stoppedAt } from './stop-strings.ts';
 
 export interface RolloutRequest {
@@ -71,10 +72,8 @@ interface Check {
   active: Promise<Int32Array>;
 }
 
-/** Prompts are counted in steps of so many rows, so that plans outlive small differences. */
-const PROMPT_ROW_MULTIPLE = 512;
-/** Passes whose prompts may lie in the cache ahead of their responses. */
-const PREFILL_PASSES_AHEAD = 2;
+/** Of the memory budget that is left: passes over prompts and those of training need the rest. */
+const CACHE_SHARE = 0.5;
 
 export class RolloutEngine {
   readonly #policy: Policy;
@@ -155,21 +154,21 @@ export class RolloutEngine {
     { repetitionPenalty = 1 }: SampleOptions,
   ): DecodeSession {
     const { model, tokenizer } = this.#policy;
-    const prompts = requests.map(({ prompt }) => prompt);
     const lastPosition = Math.max(
       0,
-      ...prompts.map(({ tokens, ropeDelta }) => tokens.length + Math.max(0, ropeDelta)),
+      ...requests.map(({ prompt }) => prompt.tokens.length + Math.max(0, prompt.ropeDelta)),
     );
     model.rotary.cover(lastPosition + maxTokens, 0);
-    const responses = requests.reduce((sum, { count }) => sum + count, 0);
-    const wanted: SessionShape = {
-      slots: slotsFor(Math.min(responses, this.#options.maxSequences)),
-      maxTokens,
-      promptRows: roundUp(this.#promptRows(requests), PROMPT_ROW_MULTIPLE),
-      longestPrompt: roundUp(Math.max(0, ...prompts.map(({ tokens }) => tokens.length)), PROMPT_ROW_MULTIPLE),
-      marksSeen: repetitionPenalty !== 1,
-    };
     const old = this.#session;
+    const { budget } = model.gpu;
+    // What an old cache takes is free when a new one comes.
+    const room = budget.remainingBytes + (old ? cacheBytes(model.architecture, old.shape) : 0);
+    const wanted = sessionShape(
+      model.architecture,
+      requests,
+      { maxTokens, marksSeen: repetitionPenalty !== 1 },
+      { ...this.#options, cacheBytes: room * CACHE_SHARE },
+    );
     const fits =
       old?.isCurrent &&
       old.shape.slots === wanted.slots &&
@@ -179,31 +178,9 @@ export class RolloutEngine {
       old.shape.marksSeen === wanted.marksSeen;
     if (fits) return old;
     old?.dispose();
-    const shape = {
-      ...wanted,
-      promptRows: Math.max(wanted.promptRows, old?.shape.promptRows ?? 0),
-      longestPrompt: Math.max(wanted.longestPrompt, old?.shape.longestPrompt ?? 0),
-    };
     const endTokens = this.#options.stopAtEnd === false ? [] : tokenizer.eosIds;
-    this.#session = new DecodeSession(model, shape, endTokens, tokenizer.placeholderIds);
+    this.#session = new DecodeSession(model, wanted, endTokens, tokenizer.placeholderIds);
     return this.#session;
-  }
-
-  /** Room for the prompts of as many responses as there are slots, and for some passes of the next ones. */
-  #promptRows(requests: readonly RolloutRequest[]): number {
-    const { maxSequences, maxRows } = this.#options;
-    const lengths = requests.map(({ prompt }) => prompt.tokens.length);
-    const all = lengths.reduce((sum, length) => sum + length, 0);
-    let inFlight = 0;
-    for (let first = 0; first < requests.length; first++) {
-      let [rows, slots] = [0, 0];
-      for (let r = first; r < requests.length && slots < maxSequences; r++) {
-        rows += lengths[r]!;
-        slots += requests[r]!.count;
-      }
-      inFlight = Math.max(inFlight, rows);
-    }
-    return Math.min(all, inFlight + PREFILL_PASSES_AHEAD * maxRows);
   }
 
   /** Computes prompts into the cache. */
@@ -302,13 +279,4 @@ export class RolloutEngine {
       }),
     );
   }
-}
-
-/** Slots for so many responses: the matrix kernels take one, two, four or any eights of rows at the same price. */
-function slotsFor(responses: number): number {
-  return [1, 2, 4].find((few) => responses <= few) ?? roundUp(responses, 8);
-}
-
-function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
 }
