@@ -12,17 +12,19 @@
 //            with exp(score - high), for attention_merge
 // stats_PNH  f32 read_write  with one piece [N, H]: lse; else [P, N, H, 2]: high, the highest score, and the sum of
 //            exp(score - high)
-// grid       x, y: N * H / HEADS * P, folded: a workgroup of 256 threads each
+// grid       x, y: N * H / each * P, folded: a workgroup of 256 threads for each
 // Keys are taken in the order of the ranges, CHUNK at a time: every chunk is summed in f32 in a fixed order, and the
 // chunks are added one after the other, here or in attention_merge by the same operations. So it is deterministic, and
 // a function of the query and its keys alone, wherever they lie and however many pieces there are. Tolerance 3e-6.
-override QUADS: u32 = 8u; // E / 4
-override HEADS: u32 = 2u; // a divisor of H / K, at most 8; with QUADS > 32 at most 4
+// Sizes are parameters, so that there are two variants only: drivers for CPUs take seconds to build one. Loops over
+// keys and values therefore have four loads under way by hand.
+override UPPER: bool = true; // more than four query heads to a workgroup
 override CHUNK: u32 = 128u; // a multiple of TILE
 
 const THREADS = 256u;
 const TILE = 64u; // keys at a time
 const LANES = 4u; // threads that share the products of a key
+const STRIDE = 64u; // quads of four heads in `query`, without UPPER
 const STRIP = 8u; // keys that one thread takes to a maximum or a sum
 const STRIPS = 8u; // TILE / STRIP
 const OWNERS = 64u; // threads that own values of the same heads
@@ -32,6 +34,8 @@ struct Params {
   rows: u32, // N
   heads: u32, // H
   kv_heads: u32, // K
+  each: u32, // query heads of a workgroup: a divisor of H / K, at most 8
+  quads: u32, // E / 4: at most 32 with UPPER, 64 without
   pieces: u32, // P: 1, or enough for the longest row, a chunk each
   scale: f32,
 }
@@ -53,24 +57,48 @@ var<workgroup> strips: array<vec4f, 16>; // by heads, strip of keys
 var<workgroup> peaks: array<vec4f, 2>; // by heads: the highest score of the chunk
 var<workgroup> shrinks: array<vec4f, 2>; // by heads: what earlier tiles of the chunk are multiplied with
 
-// A quad of four query heads from `head` on, transposed; zeros past the workgroup's heads.
+// A quad of four query heads from `head` on, transposed; zeros past the heads of the workgroup, and past their end.
 fn load_query(at: u32, head: u32, quad: u32) -> mat4x4f {
   var quads = mat4x4f();
   for (var j = 0u; j < 4u; j++) {
-    if (head + j < HEADS) {
-      quads[j] = q_NHE[at + (head + j) * QUADS + quad];
+    if (head + j < params.each && quad < params.quads) {
+      quads[j] = q_NHE[at + (head + j) * params.quads + quad];
     }
   }
   return transpose(quads);
 }
 
-// The products of four heads with a key's quad e.
-fn products(heads: u32, e: u32, k: vec4f) -> vec4f {
-  let at = heads * 4u * QUADS + e;
+// Every LANES-th quad of a key from e on; past its end the last one.
+fn load_key(at: u32, e: u32) -> mat4x4f {
+  let last = params.quads - 1u;
+  return mat4x4f(
+    k_MKE[at + min(e, last)],
+    k_MKE[at + min(e + LANES, last)],
+    k_MKE[at + min(e + 2u * LANES, last)],
+    k_MKE[at + min(e + 3u * LANES, last)],
+  );
+}
+
+// The products of four heads with a key's quad; `at` is where the quad lies in `query`.
+fn products(at: u32, k: vec4f) -> vec4f {
+  let stride = select(STRIDE, STRIDE / 2u, UPPER);
   return query[at] * k.x
-    + query[at + QUADS] * k.y
-    + query[at + 2u * QUADS] * k.z
-    + query[at + 3u * QUADS] * k.w;
+    + query[at + stride] * k.y
+    + query[at + 2u * stride] * k.z
+    + query[at + 3u * stride] * k.w;
+}
+
+fn products_of_four(at: u32, k: mat4x4f) -> vec4f {
+  return products(at, k[0])
+    + products(at + LANES, k[1])
+    + products(at + 2u * LANES, k[2])
+    + products(at + 3u * LANES, k[3]);
+}
+
+// The row of a query's key.
+fn row_of(range: vec4u, key: u32) -> u32 {
+  let first_keys = range.y - range.x;
+  return select(range.z + (key - first_keys), range.x + key, key < first_keys);
 }
 
 // Each column (a head) times its lane of `factors`.
@@ -95,16 +123,16 @@ fn attention_fwd_split(
 ) {
   // Rows next to each other, as they often share their keys.
   let i = group.x + group.y * groups.x;
-  let parts = params.heads / HEADS;
+  let quads = params.quads;
+  let parts = params.heads / params.each;
   if (i >= params.rows * parts * params.pieces) {
     return;
   }
   let n = i % params.rows;
-  let first_head = i / params.rows % parts * HEADS;
+  let first_head = i / params.rows % parts * params.each;
   let piece = i / params.rows / parts;
   let range = vec4u(ranges_N4[n]);
-  let first_keys = range.y - range.x;
-  let keys = first_keys + range.w - range.z;
+  let keys = range.y - range.x + range.w - range.z;
   let whole = params.pieces == 1u;
   let begin = piece * CHUNK;
   let end = select(min(begin + CHUNK, keys), keys, whole);
@@ -112,23 +140,24 @@ fn attention_fwd_split(
     return;
   }
   let kv_head = first_head / (params.heads / params.kv_heads);
-  let head_quads = (HEADS + 3u) / 4u;
+  let halves = select(1u, 2u, UPPER);
   let nh = n * params.heads + first_head;
-  if (t < head_quads * QUADS) {
-    let quads = load_query(nh * QUADS, t / QUADS * 4u, t % QUADS);
+  if (t < STRIDE) {
+    let stride = STRIDE / halves;
+    let columns = load_query(nh * quads, t / stride * 4u, t % stride);
     for (var j = 0u; j < 4u; j++) {
-      query[(t / QUADS * 4u + j) * QUADS + t % QUADS] = quads[j];
+      query[(t / stride * 4u + j) * stride + t % stride] = columns[j];
     }
   }
   workgroupBarrier();
 
-  let value_quad = t % QUADS;
-  let value_lane = t / QUADS;
-  let value_lanes = min(16u, 1u << firstLeadingBit(THREADS / QUADS));
-  let owner_heads = t % OWNERS / QUADS;
+  let value_quad = t % quads;
+  let value_lane = t / quads;
+  let value_lanes = min(16u, 1u << firstLeadingBit(THREADS / quads));
+  let owner_heads = t % OWNERS / quads;
   let owner_lane = t / OWNERS;
   let head = owner_heads * 4u + owner_lane;
-  let owns = head < HEADS && owner_heads < head_quads;
+  let owns = head < params.each && owner_heads < halves;
   // Of the quad that the thread owns, over all chunks.
   var total = vec4f();
   var total_high = LOWEST;
@@ -144,27 +173,23 @@ fn attention_fwd_split(
       // Products: a quarter of a key to a thread.
       var lanes_low = vec4f();
       var lanes_upper = vec4f();
-      {
-        let key = min(tile + t / LANES, stop - 1u);
-        let m = select(range.z + (key - first_keys), range.x + key, key < first_keys);
-        let at = (m * params.kv_heads + kv_head) * QUADS;
-        for (var j = 0u; j < QUADS; j += LANES) {
-          let e = j + t % LANES;
-          if (e < QUADS) {
-            let k = k_MKE[at + e];
-            lanes_low += products(0u, e, k);
-            if (HEADS > 4u) {
-              lanes_upper += products(1u, e, k);
-            }
-          }
+      let key_row = row_of(range, min(tile + t / LANES, stop - 1u));
+      let key_at = (key_row * params.kv_heads + kv_head) * quads;
+      for (var e = t % LANES; e < quads; e += 4u * LANES) {
+        let k = load_key(key_at, e);
+        lanes_low += products_of_four(e, k);
+        if (UPPER) {
+          lanes_upper += products_of_four(2u * STRIDE + e, k);
         }
       }
       partial[t] = lanes_low;
-      partial[THREADS + t] = lanes_upper;
+      if (UPPER) {
+        partial[THREADS + t] = lanes_upper;
+      }
       workgroupBarrier();
 
       // Softmax: four heads of a key to a thread.
-      let scores = t < TILE * head_quads;
+      let scores = t < TILE * halves;
       var score = vec4f(LOWEST);
       if (scores) {
         if (tile + t % TILE < stop) {
@@ -174,7 +199,7 @@ fn attention_fwd_split(
         weights[t] = score;
       }
       workgroupBarrier();
-      if (t < STRIPS * head_quads) {
+      if (t < STRIPS * halves) {
         var high = weights[t * STRIP];
         for (var j = 1u; j < STRIP; j++) {
           high = max(high, weights[t * STRIP + j]);
@@ -200,16 +225,20 @@ fn attention_fwd_split(
       // Values: a quad of every value_lanes-th key to a thread. Past the last key the weights are zeros.
       if (value_lane < value_lanes) {
         low = scaled(low, shrinks[0]);
-        if (HEADS > 4u) {
+        if (UPPER) {
           upper = scaled(upper, shrinks[1]);
         }
-        for (var j = 0u; j < TILE; j += value_lanes) {
-          let key = min(tile + j + value_lane, stop - 1u);
-          let m = select(range.z + (key - first_keys), range.x + key, key < first_keys);
-          let v = v_MKE[(m * params.kv_heads + kv_head) * QUADS + value_quad];
-          low += outer(v, weights[j + value_lane]);
-          if (HEADS > 4u) {
-            upper += outer(v, weights[TILE + j + value_lane]);
+        for (var j = value_lane; j < min(TILE, stop - tile); j += 4u * value_lanes) {
+          var v = mat4x4f();
+          for (var u = 0u; u < 4u; u++) {
+            let row = row_of(range, min(tile + j + u * value_lanes, stop - 1u));
+            v[u] = v_MKE[(row * params.kv_heads + kv_head) * quads + value_quad];
+          }
+          for (var u = 0u; u < 4u; u++) {
+            low += outer(v[u], weights[j + u * value_lanes]);
+            if (UPPER) {
+              upper += outer(v[u], weights[TILE + j + u * value_lanes]);
+            }
           }
         }
       }
@@ -217,14 +246,14 @@ fn attention_fwd_split(
 
     // The threads' sums, added up by those who own the result.
     workgroupBarrier();
-    if (t < TILE * head_quads) {
+    if (t < TILE * halves) {
       weights[t] = sums;
       if (t % TILE == 0u) {
         peaks[t / TILE] = peak;
       }
     }
     workgroupBarrier();
-    if (t < STRIPS * head_quads) {
+    if (t < STRIPS * halves) {
       var sum = weights[t * STRIP];
       for (var j = 1u; j < STRIP; j++) {
         sum += weights[t * STRIP + j];
@@ -234,11 +263,13 @@ fn attention_fwd_split(
     var value = vec4f();
     for (var lane = 0u; lane < 4u; lane++) {
       partial[t] = low[lane];
-      partial[THREADS + t] = upper[lane];
+      if (UPPER) {
+        partial[THREADS + t] = upper[lane];
+      }
       workgroupBarrier();
       if (owns && owner_lane == lane) {
         for (var j = 0u; j < value_lanes; j++) {
-          value += partial[owner_heads * THREADS + j * QUADS + t % OWNERS % QUADS];
+          value += partial[owner_heads * THREADS + j * quads + t % OWNERS % quads];
         }
       }
       workgroupBarrier();
@@ -262,14 +293,14 @@ fn attention_fwd_split(
 
   if (owns) {
     let at = piece * params.rows * params.heads + nh + head;
-    let quad = t % OWNERS % QUADS;
+    let quad = t % OWNERS % quads;
     if (whole) {
-      out_PNHE[at * QUADS + quad] = total * select(0.0, 1.0 / total_sum, total_sum > 0.0);
+      out_PNHE[at * quads + quad] = total * select(0.0, 1.0 / total_sum, total_sum > 0.0);
       if (quad == 0u) {
         stats_PNH[at] = select(0.0, total_high + log(total_sum), total_sum > 0.0);
       }
     } else {
-      out_PNHE[at * QUADS + quad] = total;
+      out_PNHE[at * quads + quad] = total;
       if (quad == 0u) {
         stats_PNH[2u * at] = total_high;
         stats_PNH[2u * at + 1u] = total_sum;

@@ -73,8 +73,8 @@ export function splitAttention(
   const stats = pieces === 1 ? lse : gpu.empty([pieces, rows, heads, 2]);
   gpu.dispatch('attention/attention_fwd_split', {
     operands: { q_NHE: q, k_MKE: k, v_MKE: v, ranges_N4: ranges, out_PNHE: values, stats_PNH: stats },
-    params: { rows, heads, kv_heads: kvHeads, pieces, scale },
-    constants: { QUADS: quads, HEADS: each, CHUNK },
+    params: { rows, heads, kv_heads: kvHeads, each, quads, pieces, scale },
+    constants: { UPPER: each > 4 ? 1 : 0, CHUNK },
     grid: gridFor(workgroups * pieces, 1),
   });
   if (pieces === 1) return [out, lse];

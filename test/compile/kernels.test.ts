@@ -21,8 +21,6 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ WORKGROUP: 8 }, { WORKGROUP: 64 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
-  // Up to four query heads of a key head, and more.
-  [1, 2, 4, 7, 8].map((heads) => ({ HEADS: heads })),
   [{ CHUNK: 128 }],
   ...[
     'HAS_BIAS',
@@ -38,6 +36,7 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
     'SCALE',
     'SQUARES',
     'PAIR',
+    'UPPER',
   ].map((flag) => [{ [flag]: 0 }, { [flag]: 1 }]),
 ];
 const KNOWN_OVERRIDES = new Set(CHOICES.flat().flatMap((constants) => Object.keys(constants)));
