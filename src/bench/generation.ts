@@ -1,7 +1,7 @@
 /** Generations of a fixed size, which is what is timed. */
 import { performance } from 'node:perf_hooks';
 import type { Policy } from '../rollout/policy.ts';
-import { RolloutEngine, type RolloutRequest } from '../rollout/rollout.ts';
+import { RolloutEngine, type EngineOptions, type RolloutRequest } from '../rollout/rollout.ts';
 
 /** Rows of one pass over prompts. */
 const PREFILL_ROWS = 4096;
@@ -13,11 +13,24 @@ export class FixedGeneration {
   readonly #requests: readonly RolloutRequest[];
   readonly #tokens: number;
 
-  /** @param tokens of every response, whatever would end it */
-  constructor(policy: Policy, requests: readonly RolloutRequest[], tokens: number) {
+  /**
+   * @param tokens of every response, whatever would end it
+   * @param options of the engine, instead of its own
+   */
+  constructor(
+    policy: Policy,
+    requests: readonly RolloutRequest[],
+    tokens: number,
+    options: Pick<EngineOptions, 'pace'> = {},
+  ) {
     this.#policy = policy;
     const maxSequences = requests.reduce((sum, { count }) => sum + count, 0);
-    this.#engine = new RolloutEngine(policy, { maxSequences, maxRows: PREFILL_ROWS, stopAtEnd: false });
+    this.#engine = new RolloutEngine(policy, {
+      maxSequences,
+      maxRows: PREFILL_ROWS,
+      stopAtEnd: false,
+      ...options,
+    });
     this.#requests = requests;
     this.#tokens = tokens;
   }
