@@ -129,6 +129,15 @@ export class Gpu {
         found: `${data.byteLength}`,
       });
     }
+    const { maxBufferSize } = this.device.limits;
+    if (size > maxBufferSize) {
+      throw new GpuError({
+        where: `${this.name}: ${purpose} [${shape.join(', ')}]`,
+        expected: `at most ${maxBufferSize} bytes, the adapter's largest buffer`,
+        found: `${size}`,
+        fix: 'choose another adapter, or a smaller model',
+      });
+    }
     this.budget.add(purpose, size);
     const buffer = this.device.createBuffer({ size, usage: STORAGE, label: purpose });
     if (data) this.device.queue.writeBuffer(buffer, 0, data);

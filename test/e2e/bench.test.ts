@@ -63,7 +63,7 @@ describe('wethink bench rollout', () => {
       decodeGBps: measured,
       copyGBps: measured,
     });
-    const [hidden, keyWidth, inner, vocabulary] = [448, 64, 2368, 19008];
+    const [hidden, keyWidth, inner, vocabulary] = [448, 64, 2368, 16384];
     const layer = 2 * hidden * hidden + 2 * hidden * keyWidth + 3 * hidden * inner;
     const bytesOf = { f32: 4, bf16: 2 }[traffic!.model.format as 'f32' | 'bf16'];
     expect(traffic!.weightBytes).toBe((2 * layer + hidden * vocabulary) * bytesOf);
