@@ -11,19 +11,20 @@
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(N / ROWS), so that blocks of rows meet the weights in the cache; y: ceil(rows of w / 4)
-// A workgroup computes ROWS rows by 4 columns. Thread t sums units t, t + 128, ... of 16 bytes of each weight row, in
-// f32; 128 sums are then added in a fixed order: deterministic, and the same bits for every ROWS, though not those
-// of linear_nt. Tolerance 1e-6 * sqrt(K).
+// grid         x: ceil(N / ROWS), so that blocks of rows meet the weights in the cache; y: ceil(rows of w / 16)
+// A workgroup computes ROWS rows by 16 columns. A thread sums blocks of 64 k in four columns, one fused multiply-add
+// after the other in f32; the sums of the blocks are added in order: deterministic, with the bits of linear_nt with
+// BLOCKED, so that what is sampled has the numbers that training gives it. Tolerance 1e-6 * sqrt(K).
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override GATED: bool = false; // without the other three
+const BLOCK_QUADS = 16u; // 64 values
+const BLOCKS = 32u; // that the threads of four columns sum at a time
 const THREADS = 128u;
-const PER_SUM = 8u; // partial sums that a thread adds in the first stage
-const SUMS = THREADS / PER_SUM;
+const COLUMNS = 16u; // of a workgroup
 
 struct Params {
   rows: u32, // N
@@ -42,7 +43,7 @@ struct Params {
 @group(0) @binding(5) var<storage, read> residual_NY: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_NY: array<f32>;
 
-// The sums of 4 columns, for each row and thread.
+// The sums of a block in four columns, by row, columns, block; then the totals.
 var<workgroup> partial: array<vec4f, ROWS * THREADS>;
 
 // Four weights, the q-th of a unit of 16 bytes.
@@ -79,83 +80,115 @@ fn scale_of(m: u32, unit: u32) -> f32 {
   return scales_MG[m * groups + select(unit / 2u, unit, FORMAT == 4u)];
 }
 
-fn store(n: u32, m: u32, sums: vec4f) {
+fn multiply_add(x: vec4f, w: vec4f, sum: f32) -> f32 {
+  return fma(x.w, w.w, fma(x.z, w.z, fma(x.y, w.y, fma(x.x, w.x, sum))));
+}
+
+fn store(n: u32, m: u32, product: f32) {
   let at = n * params.y_stride + params.y_offset + m;
+  var value = params.scale * product;
+  if (HAS_BIAS) {
+    value += bias_Y[params.y_offset + m];
+  }
+  if (HAS_RESIDUAL) {
+    value += residual_NY[at];
+  }
+  if (ACCUMULATE) {
+    value += y_NY[at];
+  }
+  y_NY[at] = value;
+}
+
+// Row of w for a column of the workgroup; the second half are ups with GATED.
+fn weight_row(first: u32, column: u32) -> u32 {
   if (GATED) {
-    for (var j = 0u; j < min(2u, params.columns - m); j++) {
-      let gate = params.scale * sums[j];
-      y_NY[at + j] = gate / (1.0 + exp(-gate)) * (params.scale * sums[j + 2u]);
-    }
-    return;
+    let m = min(first + column % (COLUMNS / 2u), params.columns - 1u);
+    return m + select(0u, params.columns, column >= COLUMNS / 2u);
   }
-  for (var j = 0u; j < min(4u, params.columns - m); j++) {
-    var value = params.scale * sums[j];
-    if (HAS_BIAS) {
-      value += bias_Y[params.y_offset + m + j];
-    }
-    if (HAS_RESIDUAL) {
-      value += residual_NY[at + j];
-    }
-    if (ACCUMULATE) {
-      value += y_NY[at + j];
-    }
-    y_NY[at + j] = value;
-  }
+  return min(first + column, params.columns - 1u);
 }
 
 @compute @workgroup_size(THREADS)
 fn linear_nt_split(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) t: u32) {
   let n = group.x * ROWS;
-  let m = group.y * select(4u, 2u, GATED);
+  let outputs = select(COLUMNS, COLUMNS / 2u, GATED);
+  let m = group.y * outputs;
   let quads = array(1u, 2u, 2u, 4u, 8u)[FORMAT]; // of a unit
   let units = params.inner / quads;
+  let block_units = BLOCK_QUADS / quads;
+  let blocks = (params.inner + BLOCK_QUADS - 1u) / BLOCK_QUADS;
   var stride = units; // of a row of w
   if (FORMAT >= 3u) {
     stride = (params.inner + 7u) / 8u * 8u / quads;
   }
   // Rows and columns past the end are read again; their results are not stored.
   let last_n = params.rows - 1u;
-  var columns = min(vec4u(m) + vec4u(0u, 1u, 2u, 3u), vec4u(params.columns - 1u));
-  if (GATED) {
-    columns = vec4u(columns.xy, columns.xy + params.columns);
-  }
+  let fours = t / BLOCKS;
+  let w0 = weight_row(m, 4u * fours);
+  let w1 = weight_row(m, 4u * fours + 1u);
+  let w2 = weight_row(m, 4u * fours + 2u);
+  let w3 = weight_row(m, 4u * fours + 3u);
+  // Thread t adds up the blocks of this row and column.
+  let own_row = t / COLUMNS;
+  let own_column = t % COLUMNS;
+  var total = 0.0;
   var sums: array<vec4f, 8>;
-  for (var u = t; u < units; u += THREADS) {
-    let a = w_MK[columns.x * stride + u];
-    let b = w_MK[columns.y * stride + u];
-    let c = w_MK[columns.z * stride + u];
-    let d = w_MK[columns.w * stride + u];
-    let sa = scale_of(columns.x, u);
-    let sb = scale_of(columns.y, u);
-    let sc = scale_of(columns.z, u);
-    let sd = scale_of(columns.w, u);
-    for (var q = 0u; q < quads; q++) {
-      // A row vector times this matrix is its product with each of the four weight rows.
-      let w = mat4x4f(weights(a, q, sa), weights(b, q, sb), weights(c, q, sc), weights(d, q, sd));
-      for (var r = 0u; r < ROWS; r++) {
-        sums[r] += x_NK[min(n + r, last_n) * params.inner + u * quads + q] * w;
+  for (var first = 0u; first < blocks; first += BLOCKS) {
+    let block = first + t % BLOCKS;
+    // An array that is declared in the loop was seen to keep its values.
+    for (var r = 0u; r < ROWS; r++) {
+      sums[r] = vec4f();
+    }
+    for (var u = block * block_units; u < min((block + 1u) * block_units, units); u++) {
+      let a = w_MK[w0 * stride + u];
+      let b = w_MK[w1 * stride + u];
+      let c = w_MK[w2 * stride + u];
+      let d = w_MK[w3 * stride + u];
+      let sa = scale_of(w0, u);
+      let sb = scale_of(w1, u);
+      let sc = scale_of(w2, u);
+      let sd = scale_of(w3, u);
+      for (var q = 0u; q < quads; q++) {
+        let wa = weights(a, q, sa);
+        let wb = weights(b, q, sb);
+        let wc = weights(c, q, sc);
+        let wd = weights(d, q, sd);
+        for (var r = 0u; r < ROWS; r++) {
+          let x = x_NK[min(n + r, last_n) * params.inner + u * quads + q];
+          sums[r] = vec4f(
+            multiply_add(x, wa, sums[r].x),
+            multiply_add(x, wb, sums[r].y),
+            multiply_add(x, wc, sums[r].z),
+            multiply_add(x, wd, sums[r].w),
+          );
+        }
       }
     }
+    for (var r = 0u; r < ROWS; r++) {
+      partial[r * THREADS + t] = sums[r];
+    }
+    workgroupBarrier();
+    if (own_row < ROWS) {
+      let at = own_row * THREADS + own_column / 4u * BLOCKS;
+      for (var j = 0u; j < min(BLOCKS, blocks - first); j++) {
+        total += partial[at + j][own_column % 4u];
+      }
+    }
+    workgroupBarrier();
   }
-  for (var r = 0u; r < ROWS; r++) {
-    partial[r * THREADS + t] = sums[r];
+  if (!GATED) {
+    if (own_row < ROWS && n + own_row < params.rows && m + own_column < params.columns) {
+      store(n + own_row, m + own_column, total);
+    }
+    return;
+  }
+  if (own_row < ROWS) {
+    partial[t].x = total;
   }
   workgroupBarrier();
-  // A thread adds every SUMS-th partial sum, and writes where only it has read.
-  for (var i = t; i < ROWS * SUMS; i += THREADS) {
-    let at = i / SUMS * THREADS + i % SUMS;
-    var sum = vec4f();
-    for (var j = 0u; j < PER_SUM; j++) {
-      sum += partial[at + j * SUMS];
-    }
-    partial[at] = sum;
-  }
-  workgroupBarrier();
-  if (t < ROWS && n + t < params.rows) {
-    var sum = vec4f();
-    for (var j = 0u; j < SUMS; j++) {
-      sum += partial[t * THREADS + j];
-    }
-    store(n + t, m, sum);
+  if (own_row < ROWS && own_column < outputs && n + own_row < params.rows && m + own_column < params.columns) {
+    let gate = params.scale * total;
+    let up = params.scale * partial[t + outputs].x;
+    y_NY[(n + own_row) * params.y_stride + params.y_offset + m + own_column] = gate / (1.0 + exp(-gate)) * up;
   }
 }

@@ -51,8 +51,7 @@ export class Gpu {
   /** Which variants launchers take where a kernel has several; tests set it. */
   family: KernelFamily;
   /**
-   * `decode` while a plan is recorded, whose rows are slots. Launchers look at this, and not at the number of rows,
-   * when they choose a kernel that sums in another order: a result must not depend on what it is batched with.
+   * `decode` while a plan is recorded, whose rows are slots: launchers choose kernels for few rows then.
    */
   phase: 'pass' | 'decode' = 'pass';
   readonly #backend: BackendInternals;

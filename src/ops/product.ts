@@ -46,7 +46,7 @@ function ntForm(rows: number, inner: number, columns: number, format: WeightForm
   // Decoding has few rows: a GPU splits their sums among the threads of a workgroup.
   if (gpu.sharesWork && gpu.phase === 'decode' && inner % VALUES_OF_16_BYTES[format] === 0) {
     const ROWS = [1, 4].find((few) => rows <= few) ?? 8;
-    const grid = [Math.ceil(rows / ROWS), Math.ceil(columns / 4)] as const;
+    const grid = [Math.ceil(rows / ROWS), Math.ceil(columns / 16)] as const;
     return { path: 'linear/linear_nt_split', innerUnit: 4, constants: { FORMAT, ROWS }, grid };
   }
   if (gpu.family === 'wide-cpu' && format === 'f32' && rows >= MANY_ROWS) {
@@ -56,7 +56,12 @@ function ntForm(rows: number, inner: number, columns: number, format: WeightForm
   const ROWS = rows <= 2 ? 1 : rows <= 4 ? 4 : 8;
   const LANES = gpu.isSoftware ? 8 : 64;
   const grid = [Math.ceil(columns / 4 / LANES), Math.ceil(rows / ROWS)] as const;
-  return { path: 'linear/linear_nt', innerUnit: 4, constants: { FORMAT, ROWS, LANES }, grid };
+  return {
+    path: 'linear/linear_nt',
+    innerUnit: 4,
+    constants: { FORMAT, ROWS, LANES, BLOCKED: gpu.sharesWork ? 1 : 0 },
+    grid,
+  };
 }
 
 /** Launches out[n, offset + m] (+)= scale · x_NK wᵀ (+ bias) (+ residual) for one slice of the weight's rows. */

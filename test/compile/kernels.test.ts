@@ -24,6 +24,7 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [{ CHUNK: 128 }],
   ...[
     'HAS_BIAS',
+    'BLOCKED',
     'GATED',
     'HAS_RESIDUAL',
     'ACCUMULATE',
