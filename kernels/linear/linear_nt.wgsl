@@ -2,8 +2,8 @@
 // GATED: y[n, m] = silu(g) * u, g and u the products with rows m and M + m of w, as activation/swiglu_fwd
 //
 // x_NK         f32 read        [N, K], K a multiple of 4
-// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of two: f32; bf16 / f16 packed two to a u32; or int8 / int4
-//                              packed four / eight to a u32, each row padded to whole groups of 32
+// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of two: f32; bf16 / f16 packed two to a u32; or
+//                              int8 / int4 packed four / eight to a u32, each row padded to whole groups of 32
 // scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
 //                              anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
@@ -13,8 +13,7 @@
 // A thread computes ROWS rows by 4 columns in registers; no workgroup memory, no barrier (software drivers). All
 // threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
 // multiply-add after the other in the order of k, with BLOCKED for 64 k at a time, whose sums are added in order:
-// deterministic, and the same bits for every ROWS.
-// Tolerance 1e-6 * K.
+// deterministic, and the same bits for every ROWS. Tolerance 1e-6 * K.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
 override LANES: u32 = 8u;

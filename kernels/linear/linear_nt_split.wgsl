@@ -4,8 +4,8 @@
 // flight to be bound by memory.
 //
 // x_NK         f32 read        [N, K], K a multiple of the weights in 16 bytes
-// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of four: f32; bf16 / f16 packed two to a u32; or int8 / int4 packed
-//                              four / eight to a u32, each row padded to whole groups of 32
+// w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of four: f32; bf16 / f16 packed two to a u32; or
+//                              int8 / int4 packed four / eight to a u32, each row padded to whole groups of 32
 // scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
 //                              anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS

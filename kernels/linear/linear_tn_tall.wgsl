@@ -5,9 +5,9 @@
 // x_NK   f32 read        [N, K], K a multiple of 4
 // dw_MK  f32 read_write  [M, K]
 // grid   x: ceil(K / 64), y: ceil(M / HEIGHT)
-// A thread computes HEIGHT rows of dw by 8 columns, one fused multiply-add after the other in the order of n. The driver turns
-// each component of a load into a branch for every lane; what counts is many sums for a load, and a loop whose code
-// stays small. The rows are the same for all threads of a workgroup: their loads are uniform.
+// A thread computes HEIGHT rows of dw by 8 columns, one fused multiply-add after the other in the order of n. The
+// driver turns each component of a load into a branch for every lane; what counts is many sums for a load, and a loop
+// whose code stays small. The rows are the same for all threads of a workgroup: their loads are uniform.
 // Deterministic. Tolerance 1e-6 * N.
 override HEIGHT: u32 = 16u; // 8 or 16
 

@@ -2,6 +2,7 @@
 import type { AdapterKind } from '../gpu/adapter.ts';
 import type { RAISED_LIMITS } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { KernelFamily } from '../gpu/kernel-family.ts';
 import type { SelfTestResult } from '../ops/self-test.ts';
 
 const KINDS: Readonly<Record<AdapterKind, string>> = {
@@ -9,6 +10,12 @@ const KINDS: Readonly<Record<AdapterKind, string>> = {
   system: 'a software driver of the system: it computes on the CPU, for small models and first tries',
   embedded:
     "this package's own software driver: it computes on the CPU and needs nothing installed, but is slow",
+};
+
+const FAMILIES: Readonly<Record<KernelFamily, string>> = {
+  gpu: 'the threads of a workgroup share work',
+  cpu: 'each thread works by itself, without barriers',
+  'wide-cpu': 'as for cpu, with larger tiles for drivers of eight lanes or more',
 };
 
 const FEATURES: Readonly<Record<string, string>> = {
@@ -33,6 +40,8 @@ const LIMITS: Readonly<Record<(typeof RAISED_LIMITS)[number], string>> = {
 /** Everything that doctor reports, as `--json` prints it. */
 export interface DeviceReport {
   adapter: { kind: AdapterKind; name: string; meaning: string };
+  /** Which variants of kernels are taken. */
+  kernels: { family: KernelFamily; meaning: string };
   features: { name: string; present: boolean; meaning: string }[];
   limits: { name: string; value: number; meaning: string }[];
   selfTest: SelfTestResult[];
@@ -42,6 +51,7 @@ export function deviceReport(gpu: Gpu, selfTest: SelfTestResult[]): DeviceReport
   const { features, limits } = gpu.device;
   return {
     adapter: { kind: gpu.kind, name: gpu.name, meaning: KINDS[gpu.kind] },
+    kernels: { family: gpu.family, meaning: FAMILIES[gpu.family] },
     features: Object.entries(FEATURES).map(([name, meaning]) => ({
       name,
       present: features.has(name as GPUFeatureName),
@@ -57,10 +67,18 @@ export function deviceReport(gpu: Gpu, selfTest: SelfTestResult[]): DeviceReport
 }
 
 /** The report as text. */
-export function formatReport({ adapter, features, limits, selfTest }: DeviceReport): string {
+export function formatReport({
+  adapter,
+  kernels: { family, meaning },
+  features,
+  limits,
+  selfTest,
+}: DeviceReport): string {
   return [
     `Adapter: ${adapter.name}`,
     `  ${adapter.kind}: ${adapter.meaning}`,
+    `Variants of kernels: ${family}`,
+    `  ${meaning}`,
     '',
     'Features',
     ...table(features.map(({ name, present, meaning }) => [name, present ? 'yes' : 'no', meaning])),
