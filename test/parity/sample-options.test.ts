@@ -70,7 +70,8 @@ it('draws the same response in any slot of any batch, in rows held in one tensor
 async function withBindings<T>(bytes: number, body: () => Promise<T>): Promise<T> {
   const { device: owner } = device.gpu;
   const own = Object.getOwnPropertyDescriptor(owner, 'limits')!;
-  const limits: unknown = Object.create(owner.limits, { maxStorageBufferBindingSize: { value: bytes } });
+  const { maxBufferSize } = owner.limits;
+  const limits = { maxBufferSize, maxStorageBufferBindingSize: bytes };
   Object.defineProperty(owner, 'limits', { value: limits, configurable: true });
   try {
     return await body();
