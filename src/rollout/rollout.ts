@@ -167,7 +167,11 @@ export class RolloutEngine {
       model.architecture,
       requests,
       { maxTokens, marksSeen: repetitionPenalty !== 1 },
-      { ...this.#options, cacheBytes: room * CACHE_SHARE },
+      {
+        ...this.#options,
+        cacheBytes: room * CACHE_SHARE,
+        bindingBytes: model.gpu.device.limits.maxStorageBufferBindingSize,
+      },
     );
     const fits =
       old?.isCurrent &&

@@ -21,6 +21,8 @@ export interface ShapeLimits {
   maxRows: number;
   /** Bytes that the KV cache may take. */
   cacheBytes: number;
+  /** Bytes that a kernel sees of a tensor: the keys, or the values, of a layer. */
+  bindingBytes: number;
 }
 
 /** Prompts are counted in steps of so many rows, so that plans outlive small differences. */
@@ -35,8 +37,8 @@ export function cacheBytes({ text }: ModelArchitecture, shape: SessionShape): nu
 }
 
 /**
- * The shape for these requests. Where the cache has too little room for all the responses that may be in flight, there
- * are fewer slots, and the other responses wait; with a single one it is what it is.
+ * The shape for these requests. Where the cache or a binding has too little room for all the responses that may be in
+ * flight, there are fewer slots, and the other responses wait; with a single one it is what it is.
  */
 export function sessionShape(
   architecture: ModelArchitecture,
@@ -53,7 +55,9 @@ export function sessionShape(
       promptRows: roundUp(promptRows(requests, { ...limits, maxSequences: inFlight }), PROMPT_ROW_MULTIPLE),
       longestPrompt: roundUp(longest, PROMPT_ROW_MULTIPLE),
     };
-    if (inFlight <= 1 || cacheBytes(architecture, shape) <= limits.cacheBytes) return shape;
+    const bytes = cacheBytes(architecture, shape);
+    const fits = bytes <= limits.cacheBytes && bytes / (2 * architecture.text.layers) <= limits.bindingBytes;
+    if (inFlight <= 1 || fits) return shape;
   }
 }
 

@@ -7,7 +7,7 @@ import { cacheBytes, sessionShape } from '../../src/rollout/session-shape.ts';
 const architecture = await loadArchitecture('checkpoints/mini');
 const ROW_BYTES = 2 * 2 * 2 * 32 * 4;
 const SAMPLING = { maxTokens: 100, marksSeen: false };
-const LIMITS = { maxSequences: 128, maxRows: 256, cacheBytes: Infinity };
+const LIMITS = { maxSequences: 128, maxRows: 256, cacheBytes: Infinity, bindingBytes: Infinity };
 
 function requests(count: number, responses: number, length: number): RolloutRequest[] {
   const prompt = {
@@ -52,4 +52,7 @@ it('takes fewer slots where the cache has too little room, down to one', () => {
   expect(shapeOf(batch, { cacheBytes: (512 + 6399) * ROW_BYTES }).slots).toBe(32);
   expect(shapeOf(batch, { cacheBytes: (512 + 450) * ROW_BYTES }).slots).toBe(4);
   expect(shapeOf(batch, { cacheBytes: 1 }).slots).toBe(1);
+  // A layer's keys are a quarter of a cache of two layers.
+  expect(shapeOf(batch, { bindingBytes: ((512 + 6400) * ROW_BYTES) / 4 }).slots).toBe(64);
+  expect(shapeOf(batch, { bindingBytes: ((512 + 6399) * ROW_BYTES) / 4 }).slots).toBe(32);
 });
