@@ -1,4 +1,5 @@
 /** Options that several commands share. */
+import { QUANTIZATIONS } from '../config/quantizations.ts';
 import { WETHINK_SYSTEM_PROMPT } from '../config/system-prompt.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
 import type { Quantization } from '../model/quantize.ts';
@@ -10,8 +11,6 @@ export const adapterOption = {
   default: 'auto' as AdapterChoice,
   describe: 'A real GPU, a software driver of the system, or the embedded one; auto: the first there is',
 } as const;
-
-const QUANTIZATIONS: readonly Quantization[] = ['none', 'int8', 'int4'];
 
 export const quantizationOption = {
   choices: QUANTIZATIONS,

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { beta, count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
+import { QUANTIZATIONS } from './quantizations.ts';
 import { reward } from './reward-schema.ts';
 import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
 
@@ -15,7 +16,7 @@ const model = z.strictObject({
     .default(false)
     .describe('Recompute each layer in the backward pass: less memory, more time.'),
   quantization: z
-    .enum(['none', 'int8', 'int4'])
+    .enum(QUANTIZATIONS)
     .default('none')
     .describe(
       'Round the linear layers to 8 or 4 bits as they are loaded, for less memory; needs lora.rank above 0.',

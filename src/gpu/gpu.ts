@@ -50,10 +50,6 @@ export class Gpu {
   readonly kernels: KernelCache;
   /** Which variants launchers take where a kernel has several; tests set it. */
   family: KernelFamily;
-  /**
-   * `decode` while a plan is recorded, whose rows are slots: launchers choose kernels for few rows then.
-   */
-  phase: 'pass' | 'decode' = 'pass';
   readonly #backend: BackendInternals;
   readonly #faults: DeviceFaults;
   readonly #pool: BufferPool;
@@ -233,7 +229,6 @@ export class Gpu {
       throw new GpuError('an operation of TensorFlow.js itself was called while a plan was recorded');
     };
     this.#recording = recording;
-    this.phase = 'decode';
     try {
       tf.tidy(build);
       return new Plan(recording.commands, pool, recording.uniforms);
@@ -242,7 +237,6 @@ export class Gpu {
       throw error;
     } finally {
       this.#recording = undefined;
-      this.phase = 'pass';
       backend.bufferManager = this.#pool;
       // Uncovers the backend's own method again.
       Reflect.deleteProperty(backend, 'runWebGPUProgram');

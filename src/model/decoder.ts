@@ -69,6 +69,6 @@ function decoderBlock(
   });
   const middle = layers.linear(`${name}.self_attn.o_proj`, attended, hidden);
   const inner = layers.norm(`${name}.post_attention_layernorm`, middle, normEps);
-  const gated = layers.gated(`${name}.mlp.gate_up_proj`, inner);
+  const gated = layers.gated(`${name}.mlp.gate_up_proj`, inner, cache === undefined);
   return layers.linear(`${name}.mlp.down_proj`, gated, middle);
 }

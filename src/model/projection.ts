@@ -1,6 +1,5 @@
 /** The parameters of a model and its optional adapter, as the layers see them. */
 import type * as tf from '@tensorflow/tfjs';
-import { currentGpu } from '../gpu/gpu.ts';
 import { swiglu } from '../ops/activation.ts';
 import { gatedLinear, linear, type LowRankUpdate } from '../ops/linear.ts';
 import { rmsNorm } from '../ops/norm.ts';
@@ -26,13 +25,14 @@ export class Layers {
     return linear(x, this.base.weight(`${name}.weight`), { bias, residual, updates });
   }
 
-  /** swiglu of the layer `name`, whose outputs are gates and ups; in one dispatch where a step is decoded. */
-  gated(name: string, x: tf.Tensor): tf.Tensor {
+  /**
+   * swiglu of the layer `name`, whose outputs are gates and ups.
+   * @param needsGradient without it, one dispatch does both where the layer is no more than a product
+   */
+  gated(name: string, x: tf.Tensor, needsGradient: boolean): tf.Tensor {
     const isPlain = !this.base.has(`${name}.bias`) && this.#updates(`${name}.weight`).length === 0;
-    const fused =
-      isPlain && currentGpu().phase === 'decode'
-        ? gatedLinear(x, this.base.weight(`${name}.weight`))
-        : undefined;
+    const canFuse = isPlain && !needsGradient;
+    const fused = canFuse ? gatedLinear(x, this.base.weight(`${name}.weight`)) : undefined;
     return fused ?? swiglu(this.linear(name, x));
   }
 

@@ -1,6 +1,6 @@
 /** The vision tower: patches to features of the decoder's width. */
 import type * as tf from '@tensorflow/tfjs';
-import { gelu } from '../ops/activation.ts';
+import { gelu, swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
 import { type RotaryTable, splitRotary } from '../ops/rotary.ts';
 import type { VisionConfig } from './config.ts';
@@ -70,6 +70,6 @@ function visionBlock(
   });
   const middle = layers.linear(`${name}.attn.proj`, attended, hidden);
   const inner = layers.norm(`${name}.norm2`, middle, NORM_EPS);
-  const gated = layers.gated(`${name}.mlp.gate_up_proj`, inner);
+  const gated = swiglu(layers.linear(`${name}.mlp.gate_up_proj`, inner));
   return layers.linear(`${name}.mlp.down_proj`, gated, middle);
 }

@@ -8,10 +8,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
 import { checkStored, FORMATS, weightSlices, type Weight } from './weight.ts';
-import { asTensor, checkShape, defineOp } from './op.ts';
-
-/** A quiet NaN: what an index outside the table and the features yields. */
-const NAN_BITS = 0x7fc00000;
+import { asTensor, checkShape, defineOp, NAN_BITS } from './op.ts';
 
 /** On the GPU. */
 export interface RowMap {

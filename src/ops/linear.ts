@@ -166,7 +166,7 @@ export function linear(
 }
 
 /**
- * swiglu(x_NK Wᵀ) in one, for decoding: no gradient.
+ * swiglu(x_NK Wᵀ) in one, with the same bits and no gradient.
  * @param weight [2 F, K]: gates, then ups
  * @returns f32 [N, F]; undefined when the weight does not fit a binding, whose slices would part gates from ups
  * @throws {ShapeError} when the shapes disagree or a size is not a multiple of 4

@@ -8,7 +8,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { asTensor, checkShape, defineOp } from './op.ts';
+import { asTensor, checkShape, defineOp, NAN_BITS } from './op.ts';
 import { longThreads } from './threads.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
 import {
@@ -24,9 +24,6 @@ import {
 const PART = 512;
 /** Upper bound of the scratch, unless one part of all rows is larger. */
 const SCRATCH_BYTES = 64 * 2 ** 20;
-/** A quiet NaN: the log-probability of a target outside the vocabulary. */
-export const NAN_BITS = 0x7fc00000;
-
 /** Parts of a vocabulary: the second dimension of the row states. */
 export function partCount(vocabulary: number): number {
   return Math.ceil(vocabulary / PART);

@@ -6,6 +6,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { ShapeError } from '../util/errors.ts';
 
+/** A quiet NaN, which kernels get as a parameter: a constant one would not compile. */
+export const NAN_BITS = 0x7fc00000;
+
 type Attrs = Readonly<Record<string, number | boolean | readonly number[] | tf.TensorInfo | undefined>>;
 
 export interface OpDefinition<Input extends string, A extends Attrs> {

@@ -34,6 +34,12 @@ interface NtForm {
 /** Rows from which on a thread of a tall tile has enough of them. */
 const MANY_ROWS = 5;
 
+/**
+ * Rows up to which a GPU splits their sums among the threads of a workgroup. The bits are those of the other form;
+ * where it becomes the faster one has not been measured on a card.
+ */
+const FEW_ROWS = 256;
+
 /** Constants and grid of a tall tile. */
 function tallTile(rows: number, columns: number): Required<Pick<Dispatch, 'constants' | 'grid'>> {
   const HEIGHT = rows > 8 ? 16 : 8;
@@ -43,8 +49,7 @@ function tallTile(rows: number, columns: number): Required<Pick<Dispatch, 'const
 function ntForm(rows: number, inner: number, columns: number, format: WeightFormat): NtForm {
   const gpu = currentGpu();
   const FORMAT = FORMATS.indexOf(format);
-  // Decoding has few rows: a GPU splits their sums among the threads of a workgroup.
-  if (gpu.sharesWork && gpu.phase === 'decode' && inner % VALUES_OF_16_BYTES[format] === 0) {
+  if (gpu.sharesWork && rows <= FEW_ROWS && inner % VALUES_OF_16_BYTES[format] === 0) {
     const ROWS = [1, 4].find((few) => rows <= few) ?? 8;
     const grid = [Math.ceil(rows / ROWS), Math.ceil(columns / 16)] as const;
     return { path: 'linear/linear_nt_split', innerUnit: 4, constants: { FORMAT, ROWS }, grid };

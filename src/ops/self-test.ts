@@ -4,7 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
-import { KERNEL_FAMILIES } from '../gpu/kernel-family.ts';
+import { KERNEL_FAMILIES, type KernelFamily } from '../gpu/kernel-family.ts';
 import { activationTest } from './self-test/activation.ts';
 import { attentionTest } from './self-test/attention.ts';
 import { benchTest } from './self-test/bench.ts';
@@ -61,7 +61,7 @@ export async function selfTest(
     const cleanups: (() => void)[] = [];
     try {
       const run = () => launch((free) => cleanups.push(free));
-      const checks = hasVariants ? FORMS.flatMap((form) => inForm(gpu, form, run)) : run();
+      const checks = hasVariants ? KERNEL_FAMILIES.flatMap((family) => withFamily(gpu, family, run)) : run();
       for (const check of checks) {
         const found = await relativeError(gpu, check);
         // NaN wins over any number, and nothing wins over NaN.
@@ -78,21 +78,14 @@ export async function selfTest(
   return results;
 }
 
-type Form = Pick<Gpu, 'family' | 'phase'>;
-
-/** What chooses among the variants of kernels. */
-const FORMS: readonly Form[] = [
-  ...KERNEL_FAMILIES.map((family): Form => ({ family, phase: 'pass' })),
-  { family: 'gpu', phase: 'decode' },
-];
-
-function inForm<T>(gpu: Gpu, form: Form, launch: () => T): T {
-  const { family, phase } = gpu;
-  Object.assign(gpu, form);
+/** Launches the variants of one family. */
+function withFamily<T>(gpu: Gpu, family: KernelFamily, launch: () => T): T {
+  const own = gpu.family;
+  gpu.family = family;
   try {
     return launch();
   } finally {
-    Object.assign(gpu, { family, phase });
+    gpu.family = own;
   }
 }
 

@@ -19,8 +19,7 @@ import {
   gradients,
   guarded,
   openGpu,
-  useVariants,
-  VARIANTS,
+  useFamily,
 } from './harness.ts';
 import * as reference from './reference/attention.ts';
 
@@ -31,8 +30,8 @@ const GRADIENT_TOLERANCE = 1e-5;
 
 const device = openGpu();
 
-describe.each(VARIANTS)('kernels $variants', ({ sharesWork }) => {
-  useVariants(device, sharesWork);
+describe.each(['cpu', 'gpu'] as const)('kernels of the family %s', (family) => {
+  useFamily(device, family);
 
   it.each(CASES)('$name, $heads:$kvHeads heads of $headDim: output and gradients', async (shape) => {
     const { c, q, k, v, dy } = make(shape);

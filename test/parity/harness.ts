@@ -32,33 +32,15 @@ export function openGpu(): { readonly gpu: Gpu } {
   };
 }
 
-/** The two families of kernels (Gpu.sharesWork): a parity test runs both, whatever its adapter prefers. */
-export const VARIANTS = [
-  { variants: 'for CPUs', sharesWork: false },
-  { variants: 'for GPUs', sharesWork: true },
-] as const;
-
-/** Takes one family of kernels in the tests of the enclosing `describe`. */
-export function useVariants(device: { readonly gpu: Gpu }, sharesWork: boolean): void {
-  useFamily(device, sharesWork ? 'gpu' : 'cpu');
-}
-
-/**
- * Takes the kernels of one family in the tests of the enclosing `describe`, whatever the adapter prefers: those of a
- * pass, or those that decode.
- */
-export function useFamily(
-  device: { readonly gpu: Gpu },
-  family: KernelFamily,
-  phase: Gpu['phase'] = 'pass',
-): void {
+/** Takes the kernels of one family in the tests of the enclosing `describe`, whatever the adapter prefers. */
+export function useFamily(device: { readonly gpu: Gpu }, family: KernelFamily): void {
   let own: KernelFamily;
   beforeAll(() => {
     own = device.gpu.family;
-    Object.assign(device.gpu, { family, phase });
+    device.gpu.family = family;
   });
   afterAll(() => {
-    Object.assign(device.gpu, { family: own, phase: 'pass' });
+    device.gpu.family = own;
   });
 }
 

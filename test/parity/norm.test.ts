@@ -10,8 +10,7 @@ import {
   guarded,
   openGpu,
   randomValues,
-  useVariants,
-  VARIANTS,
+  useFamily,
 } from './harness.ts';
 import * as reference from './reference/norm.ts';
 
@@ -31,8 +30,8 @@ const SHAPES = [
 
 const device = openGpu();
 
-describe.each(VARIANTS)('kernels $variants', ({ sharesWork }) => {
-  useVariants(device, sharesWork);
+describe.each(['cpu', 'gpu'] as const)('kernels of the family %s', (family) => {
+  useFamily(device, family);
 
   it.each(SHAPES)('rmsNorm [%i, %i]: output and gradients', async (N, D) => {
     const x = randomValues(N * D, 'x', 3);
