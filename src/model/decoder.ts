@@ -2,9 +2,9 @@
 import type * as tf from '@tensorflow/tfjs';
 import { attention } from '../ops/attention.ts';
 import { type KvDestination, type RotaryTable, splitRotary } from '../ops/rotary.ts';
-import { runBlock, type BlockOptions } from './block.ts';
 import type { TextConfig } from './config.ts';
 import type { Layers } from './projection.ts';
+import type { Segment } from './segment.ts';
 
 /** Where the rows of a pass stand and which keys they see. */
 export interface DecoderRows {
@@ -21,29 +21,20 @@ export interface DecoderRows {
 }
 
 /**
- * @param hidden f32 [N, D], the embedded rows
- * @returns f32 [N, D] after the last block, before the final norm
+ * The blocks; each takes and gives hidden states f32 [N, D], the first the embedded rows, the last those before the
+ * final norm.
  * @see modeling_qwen2_5_vl.py of transformers 5.23, Qwen2_5_VLTextModel
  */
-export function decode(
+export function decoderSegments(
   layers: Layers,
   config: TextConfig,
-  hidden: tf.Tensor,
   rows: DecoderRows,
   table: RotaryTable,
-  options: BlockOptions,
-): tf.Tensor {
-  for (let i = 0; i < config.layers; i++) {
+): Segment[] {
+  return Array.from({ length: config.layers }, (_, i) => {
     const name = `model.language_model.layers.${i}`;
-    hidden = runBlock(
-      layers,
-      name,
-      hidden,
-      (x) => decoderBlock(layers, config, i, name, x, rows, table),
-      options,
-    );
-  }
-  return hidden;
+    return { uses: [name], run: (hidden) => decoderBlock(layers, config, i, name, hidden!, rows, table) };
+  });
 }
 
 function decoderBlock(

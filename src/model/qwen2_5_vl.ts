@@ -8,15 +8,16 @@ import { gatherRows, type RowMap } from '../ops/embedding.ts';
 import { linearLogprob } from '../ops/logprob.ts';
 import type { Weight } from '../ops/weight.ts';
 import { loadArchitecture, type ModelArchitecture } from './config.ts';
-import { decode, type DecoderRows } from './decoder.ts';
+import { decoderSegments, type DecoderRows } from './decoder.ts';
 import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './lora.ts';
 import { isVisionParameter, parameterTable, type ParameterSpec } from './parameter-table.ts';
 import { Parameters } from './parameters.ts';
 import { Layers } from './projection.ts';
 import type { Quantization } from './quantize.ts';
 import { RotaryTables } from './rotary-tables.ts';
+import { backpropagate, runSegments, type Backpropagation, type Segment } from './segment.ts';
 import { stackedTable } from './stacks.ts';
-import { visionFeatures, type VisionInputs } from './vision.ts';
+import { visionSegments, type VisionInputs } from './vision.ts';
 import { WeightFiles } from './weight-files.ts';
 
 export interface ModelSettings {
@@ -51,6 +52,19 @@ export interface DecoderInputs extends DecoderRows {
   /** Features of the images in the place of `vision`, f32 [F, D] in window order. */
   features?: tf.Tensor;
 }
+
+/** Which tokens are predicted from which rows of a pass. */
+export interface Prediction {
+  /** Rows whose hidden states predict the targets, [T]. */
+  headRows: RowMap;
+  /** int32 [T] */
+  targets: tf.Tensor;
+  /** Divides the logits. */
+  temperature: number;
+}
+
+/** f32 [T] each: log-probabilities of the targets, and entropies in nats, which have no gradient. */
+export type Predicted = Record<'logprob' | 'entropy', tf.Tensor>;
 
 export class Qwen2_5_VL {
   readonly gpu: Gpu;
@@ -106,18 +120,30 @@ export class Qwen2_5_VL {
 
   /** @returns features f32 [F, D] in window order */
   visionFeatures(inputs: VisionInputs): tf.Tensor {
-    const { vision } = this.architecture;
-    return visionFeatures(this.layers, vision, inputs, this.rotary.vision, { recompute: this.#recompute });
+    return runSegments(this.#vision(inputs));
   }
 
   /** @returns hidden states f32 [N, D] before the final norm */
-  hiddenStates({ source, vision, features: known, ...rows }: DecoderInputs): tf.Tensor {
-    const features = vision ? this.visionFeatures(vision) : known;
+  hiddenStates(inputs: DecoderInputs): tf.Tensor {
+    return runSegments(this.#body(inputs));
+  }
+
+  #vision(inputs: VisionInputs): Segment[] {
+    return visionSegments(this.layers, this.architecture.vision, inputs, this.rotary.vision);
+  }
+
+  /** From patches, or tokens alone, to hidden states. */
+  #body({ source, vision, features: known, ...rows }: DecoderInputs): Segment[] {
     const embedding = this.layers.weight('model.language_model.embed_tokens.weight');
-    const hidden = gatherRows(embedding, source, features);
-    return decode(this.layers, this.architecture.text, hidden, rows, this.rotary.text, {
-      recompute: this.#recompute,
-    });
+    const embed: Segment = {
+      uses: ['model.language_model.embed_tokens'],
+      run: (features = known) => gatherRows(embedding, source, features),
+    };
+    return [
+      ...(vision ? this.#vision(vision) : []),
+      embed,
+      ...decoderSegments(this.layers, this.architecture.text, rows, this.rotary.text),
+    ];
   }
 
   /** The final norm of chosen rows. @returns f32 [T, D] */
@@ -131,18 +157,40 @@ export class Qwen2_5_VL {
 
   /**
    * Log-probability of one token per row under softmax(logits / temperature), and that distribution's entropy.
-   * @param headRows rows of the pass that predict the targets, [T]
-   * @param targets int32 [T]
+   * @param hidden f32 [N, D] before the final norm
    */
-  logprobs(
-    inputs: DecoderInputs,
-    headRows: RowMap,
-    targets: tf.Tensor,
-    temperature: number,
-  ): { logprob: tf.Tensor; entropy: tf.Tensor } {
-    const hidden = this.headInput(this.hiddenStates(inputs), headRows);
-    const { logprob_N, entropy_N } = linearLogprob(hidden, this.head, targets, { temperature });
+  #headLogprobs(hidden: tf.Tensor, { headRows, targets, temperature }: Prediction): Predicted {
+    const { logprob_N, entropy_N } = linearLogprob(this.headInput(hidden, headRows), this.head, targets, {
+      temperature,
+    });
     return { logprob: logprob_N, entropy: entropy_N };
+  }
+
+  /** Log-probability and entropy of what is predicted. */
+  logprobs(inputs: DecoderInputs, prediction: Prediction): Predicted {
+    return tf.tidy(() => this.#headLogprobs(this.hiddenStates(inputs), prediction));
+  }
+
+  /**
+   * The training pass: a loss on log-probabilities, and its gradient by every trained parameter.
+   * @param loss gives a scalar
+   * @returns its value
+   */
+  lossGradients(
+    inputs: DecoderInputs,
+    prediction: Prediction,
+    loss: (predicted: Predicted) => tf.Tensor,
+    onGradient: Backpropagation['onGradient'],
+  ): tf.Tensor {
+    const head: Segment = {
+      uses: ['model.language_model.norm', 'lm_head', 'model.language_model.embed_tokens'],
+      run: (hidden) => loss(this.#headLogprobs(hidden!, prediction)),
+    };
+    return backpropagate([...this.#body(inputs), head], {
+      trainable: this.layers.trainable(),
+      recompute: this.#recompute,
+      onGradient,
+    });
   }
 
   dispose(): void {

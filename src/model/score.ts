@@ -28,8 +28,7 @@ export async function scoreGroups(
   for (const pass of microBatches(groups, maxRows)) {
     const batch = packGroups(passGroups(groups, pass), model.architecture);
     const tensors = tf.tidy(() => {
-      const { headRows, targets } = uploadTargets(batch);
-      return model.logprobs(uploadBatch(model, batch), headRows, targets, temperature);
+      return model.logprobs(uploadBatch(model, batch), { ...uploadTargets(batch), temperature });
     });
     const [logprobs, entropies] = await Promise.all([
       model.gpu.read(tensors.logprob),

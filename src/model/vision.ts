@@ -4,8 +4,8 @@ import { gelu, swiglu } from '../ops/activation.ts';
 import { attention } from '../ops/attention.ts';
 import { type RotaryTable, splitRotary } from '../ops/rotary.ts';
 import type { VisionConfig } from './config.ts';
-import { runBlock, type BlockOptions } from './block.ts';
 import type { Layers } from './projection.ts';
+import type { Segment } from './segment.ts';
 
 /** RMSNorm's epsilon in the tower is fixed in transformers. */
 const NORM_EPS = 1e-6;
@@ -21,31 +21,38 @@ export interface VisionInputs {
 }
 
 /**
- * @returns features f32 [F, D] in window order (`VisionLayout.featureRow` leads back to the prompt's order)
+ * The tower: patches without an input, its blocks, and the merger, which gives features f32 [F, D] in window order
+ * (`VisionLayout.featureRow` leads back to the prompt's order).
  * @see modeling_qwen2_5_vl.py of transformers 5.23, Qwen2_5_VisionTransformerPretrainedModel
  */
-export function visionFeatures(
+export function visionSegments(
   layers: Layers,
   config: VisionConfig,
   inputs: VisionInputs,
   table: RotaryTable,
-  options: BlockOptions,
-): tf.Tensor {
-  let hidden = layers.linear('model.visual.patch_embed.proj', inputs.patches);
-  for (let i = 0; i < config.depth; i++) {
-    const rows = config.fullAttentionLayers.has(i) ? inputs.full : inputs.windows;
+): Segment[] {
+  const patches: Segment = {
+    uses: ['model.visual.patch_embed'],
+    run: () => layers.linear('model.visual.patch_embed.proj', inputs.patches),
+  };
+  const blocks = Array.from({ length: config.depth }, (_, i): Segment => {
     const name = `model.visual.blocks.${i}`;
-    hidden = runBlock(
-      layers,
-      name,
-      hidden,
-      (x) => visionBlock(layers, config, name, x, rows, inputs.positions, table),
-      options,
-    );
-  }
-  const merged = config.hidden * config.mergeSize ** 2;
-  const normed = layers.norm('model.visual.merger.ln_q', hidden, NORM_EPS).reshape([-1, merged]);
-  return layers.linear('model.visual.merger.mlp.2', gelu(layers.linear('model.visual.merger.mlp.0', normed)));
+    const rows = config.fullAttentionLayers.has(i) ? inputs.full : inputs.windows;
+    return {
+      uses: [name],
+      run: (hidden) => visionBlock(layers, config, name, hidden!, rows, inputs.positions, table),
+    };
+  });
+  const merger: Segment = {
+    uses: ['model.visual.merger'],
+    run: (hidden) => {
+      const merged = config.hidden * config.mergeSize ** 2;
+      const normed = layers.norm('model.visual.merger.ln_q', hidden!, NORM_EPS).reshape([-1, merged]);
+      const inner = gelu(layers.linear('model.visual.merger.mlp.0', normed));
+      return layers.linear('model.visual.merger.mlp.2', inner);
+    },
+  };
+  return [patches, ...blocks, merger];
 }
 
 function visionBlock(

@@ -2,7 +2,7 @@
  * AdamW over the trainable parameters, with gradients accumulated over passes and clipped by their global norm.
  * Everything stays on the GPU; one update reads back three numbers.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
 import type { OptimConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.ts';
@@ -44,6 +44,7 @@ export class Optimizer {
   readonly #gpu: Gpu;
   readonly #config: OptimConfig;
   readonly #slots: readonly Slot[];
+  readonly #slotOf: ReadonlyMap<tf.Tensor, Slot>;
   readonly #state: OptimizerState;
   /** Updates applied so far: t of AdamW's bias correction. */
   #step = 0;
@@ -59,6 +60,7 @@ export class Optimizer {
       m: gpu.persistent('optimizer', tensor.shape),
       v: gpu.persistent('optimizer', tensor.shape),
     }));
+    this.#slotOf = new Map(this.#slots.map((slot) => [slot.tensor, slot]));
     this.#state = createOptimizerState(parameters.map(({ tensor }) => tensor.size));
   }
 
@@ -66,20 +68,10 @@ export class Optimizer {
     this.#gpu.clear(this.#slots.map(({ gradient }) => gradient));
   }
 
-  /** The value of a scalar loss, and its gradient by every parameter (null where it does not depend on one). */
-  gradientsOf(loss: () => tf.Tensor): { value: tf.Tensor; gradients: (tf.Tensor | null)[] } {
-    const parameters = this.#slots.map(({ tensor }) => tensor);
-    const { value, grads } = tf.engine().gradients(loss, parameters, undefined, true);
-    return { value, gradients: grads.map((gradient: tf.Tensor | undefined) => gradient ?? null) };
-  }
-
-  /** Adds the gradients of one pass. */
-  accumulate(gradients: readonly (tf.Tensor | null)[]): void {
-    this.#slots.forEach((slot, i) => {
-      const gradient = gradients[i];
-      if (gradient) accumulate(slot.gradient, gradient);
-    });
-  }
+  /** Adds a gradient of one of the parameters. */
+  readonly accumulate = (parameter: tf.Tensor, gradient: tf.Tensor): void => {
+    accumulate(this.#slotOf.get(parameter)!.gradient, gradient);
+  };
 
   /** The accumulated gradient of a parameter. */
   async gradient(name: string): Promise<Float32Array> {

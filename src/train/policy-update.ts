@@ -4,6 +4,7 @@ import type { Episode } from '../grpo/episode.ts';
 import { lossTokens, tokenWeights } from '../grpo/token-weights.ts';
 import { microBatches, passGroups, type GroupPart } from '../model/micro-batches.ts';
 import { packGroups, type PromptGroup } from '../model/packed-batch.ts';
+import type { Predicted } from '../model/qwen2_5_vl.ts';
 import { scoreGroups } from '../model/score.ts';
 import { uploadBatch, uploadTargets } from '../model/upload.ts';
 import { policyLoss } from '../ops/grpo.ts';
@@ -92,7 +93,7 @@ export async function accumulateGradients(
     const batch = packGroups(passGroups(groups, pass), model.architecture);
     const outputs = tf.tidy(() => {
       const inputs = uploadBatch(model, batch);
-      const { headRows, targets } = uploadTargets(batch);
+      const prediction = { ...uploadTargets(batch), temperature: config.rollout.temperature };
       const oldLogprob_N = perToken(episodes, ({ logprobs }) => logprobs);
       const refLogprob_N = perToken(episodes, ({ refLogprobs, logprobs }) => refLogprobs ?? logprobs);
       const advantage_N = perToken(episodes, ({ tokens, advantage }) =>
@@ -102,8 +103,7 @@ export async function accumulateGradients(
         new Float32Array(episode.tokens.length).fill(weightOf.get(episode)!),
       );
       let kept: { terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor } | undefined;
-      const { value, gradients } = optimizer.gradientsOf(() => {
-        const { logprob, entropy } = model.logprobs(inputs, headRows, targets, config.rollout.temperature);
+      const policyLossOf = ({ logprob, entropy }: Predicted): tf.Tensor => {
         const { loss, terms_N4 } = policyLoss({
           logprob_N: logprob,
           oldLogprob_N,
@@ -120,9 +120,9 @@ export async function accumulateGradients(
           entropy: tf.keep(entropy.clone()),
         };
         return loss;
-      });
-      optimizer.accumulate(gradients);
-      return { loss: value, ...kept! };
+      };
+      const loss = model.lossGradients(inputs, prediction, policyLossOf, optimizer.accumulate);
+      return { loss, ...kept! };
     });
     await meter.addPass(gpu, episodes, outputs);
     tf.dispose(outputs);

@@ -103,13 +103,12 @@ export async function supervisedUpdate(
     const batch = packGroups(passGroups(groups, pass), model.architecture);
     const value = tf.tidy(() => {
       const inputs = uploadBatch(model, batch);
-      const { headRows, targets } = uploadTargets(batch);
-      const result = optimizer.gradientsOf(() => {
-        const { logprob } = model.logprobs(inputs, headRows, targets, 1);
-        return tf.mul(tf.sum(logprob), -1 / tokens).asScalar();
-      });
-      optimizer.accumulate(result.gradients);
-      return result.value;
+      return model.lossGradients(
+        inputs,
+        { ...uploadTargets(batch), temperature: 1 },
+        ({ logprob }) => tf.mul(tf.sum(logprob), -1 / tokens).asScalar(),
+        optimizer.accumulate,
+      );
     });
     loss += (await gpu.read(value))[0]!;
     value.dispose();

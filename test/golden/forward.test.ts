@@ -2,8 +2,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, it } from 'vitest';
 import { packGroups } from '../../src/model/packed-batch.ts';
-import { decode } from '../../src/model/decoder.ts';
+import { decoderSegments } from '../../src/model/decoder.ts';
 import { FROZEN, Qwen2_5_VL } from '../../src/model/qwen2_5_vl.ts';
+import { runSegments } from '../../src/model/segment.ts';
 import { uploadBatch, uploadTargets } from '../../src/model/upload.ts';
 import { gatherRows } from '../../src/ops/embedding.ts';
 import { openGpu } from '../parity/harness.ts';
@@ -33,7 +34,6 @@ describe.each(['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'])('%s', (modelName
     const length = prompt.tokens.length;
     batch.headRows = Int32Array.from({ length: length - 1 }, (_, i) => i);
     batch.targets = prompt.tokens.slice(1);
-    const { headRows, targets } = uploadTargets(batch);
     const uploaded = uploadBatch(policy, batch);
 
     if (uploaded.vision) {
@@ -52,15 +52,14 @@ describe.each(['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'])('%s', (modelName
     );
     for (let layers = 1; layers <= policy.architecture.text.layers; layers++) {
       const config = { ...policy.architecture.text, layers };
-      const hidden = decode(policy.layers, config, embedded, uploaded, policy.rotary.text, {
-        recompute: false,
-      });
+      const blocks = decoderSegments(policy.layers, config, uploaded, policy.rotary.text);
+      const hidden = runSegments(blocks, embedded);
       const expected = await golden.values(`${name}.hidden_layer_${layers - 1}`);
       expect(maxDifference(await gpu().read(hidden), expected), `layer ${layers - 1}`).toBeLessThanOrEqual(
         HIDDEN_TOLERANCE,
       );
     }
-    const { logprob, entropy } = policy.logprobs(uploaded, headRows, targets, 1);
+    const { logprob, entropy } = policy.logprobs(uploaded, { ...uploadTargets(batch), temperature: 1 });
     const logprobError = maxDifference(await gpu().read(logprob), await golden.values(`${name}.logprobs`));
     const entropyError = maxDifference(await gpu().read(entropy), await golden.values(`${name}.entropy`));
     expect(logprobError).toBeLessThanOrEqual(LOGPROB_TOLERANCE);
