@@ -20,8 +20,8 @@ export class CopyBandwidth {
 
   private constructor(gpu: Gpu) {
     this.#gpu = gpu;
-    this.#source = gpu.persistent('inputs', [BUFFER_BYTES / 4]);
-    this.#target = gpu.persistent('inputs', [BUFFER_BYTES / 4]);
+    this.#source = gpu.persistent('workspace', [BUFFER_BYTES / 4]);
+    this.#target = gpu.persistent('workspace', [BUFFER_BYTES / 4]);
     const { maxStorageBufferBindingSize } = gpu.device.limits;
     // Powers of two divide the buffer and meet every alignment.
     const part = Math.min(BUFFER_BYTES, 2 ** Math.floor(Math.log2(maxStorageBufferBindingSize)));

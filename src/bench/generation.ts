@@ -52,8 +52,4 @@ export class FixedGeneration {
     await this.run(step);
     return (performance.now() - start) / 1000;
   }
-
-  dispose(): void {
-    this.#engine.dispose();
-  }
 }

@@ -7,7 +7,7 @@ import type { Policy } from '../rollout/policy.ts';
 import { GpuError } from '../util/errors.ts';
 import { FixedGeneration } from './generation.ts';
 import { roundsOf, type Rounds } from './median.ts';
-import { shortQuestion } from './prompts.ts';
+import { shortQuestion } from './short-question.ts';
 
 export interface HostOptions {
   responses: number;
@@ -66,27 +66,23 @@ export async function measureHost(policy: Policy, options: HostOptions): Promise
   const { gpu } = policy.model;
   const prompt = await shortQuestion(policy);
   const generation = new FixedGeneration(policy, [{ prompt, count: responses }], tokens, { pace: PACE });
-  try {
-    await generation.run(0);
-    const observed: Observed[] = [];
-    for (let run = 1; run <= runs; run++) {
-      await gpu.sync();
-      observed.push(await observe(gpu, () => generation.run(run)));
-    }
-    const last = observed.at(-1)!;
-    if (last.dispatches === 0) throw new GpuError('the engine replayed no recorded plan: nothing to measure');
-    return {
-      dispatchesPerStep: last.dispatches / last.steps,
-      stepsPerSubmission: last.steps / last.submissions,
-      encodeMicroseconds: roundsOf(observed.map(({ encoding }) => roundsOf(encoding).median)),
-      submitMicroseconds: roundsOf(observed.map(({ submitting }) => roundsOf(submitting).median)),
-      created: Object.values(last.createdBy).reduce((sum, count) => sum + count, 0),
-      createdBy: last.createdBy,
-      stagingBuffers: last.stagingBuffers,
-    };
-  } finally {
-    generation.dispose();
+  await generation.run(0);
+  const observed: Observed[] = [];
+  for (let run = 1; run <= runs; run++) {
+    await gpu.sync();
+    observed.push(await observe(gpu, () => generation.run(run)));
   }
+  const last = observed.at(-1)!;
+  if (last.dispatches === 0) throw new GpuError('the engine replayed no recorded plan: nothing to measure');
+  return {
+    dispatchesPerStep: last.dispatches / last.steps,
+    stepsPerSubmission: last.steps / last.submissions,
+    encodeMicroseconds: roundsOf(observed.map(({ encoding }) => roundsOf(encoding).median)),
+    submitMicroseconds: roundsOf(observed.map(({ submitting }) => roundsOf(submitting).median)),
+    created: Object.values(last.createdBy).reduce((sum, count) => sum + count, 0),
+    createdBy: last.createdBy,
+    stagingBuffers: last.stagingBuffers,
+  };
 }
 
 /** Puts watches over methods of the device for the time of some work. */

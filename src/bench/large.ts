@@ -2,12 +2,12 @@
  * Tokens in a second of a model of published size on a GPU: groups of responses to long prompts with a picture,
  * against `generate` of transformers on the same GPU and against what its memory bandwidth allows.
  */
+import { noisePrompt } from '../rollout/noise-prompt.ts';
 import type { Policy } from '../rollout/policy.ts';
 import { CopyBandwidth } from './copy-bandwidth.ts';
 import { FixedGeneration } from './generation.ts';
 import { roundsOf, type Rounds } from './median.ts';
 import { Peer, type Absent, type PeerFacts, type PeerModel } from './peer.ts';
-import { noisePrompt } from './prompts.ts';
 import { alternate, peerRatios, peerRounds } from './rounds.ts';
 import { decodeWeightBytes } from './traffic.ts';
 
@@ -102,37 +102,31 @@ async function measureBatch(
     await policy.model.gpu.sync();
     return sampled / (await one.generate(work));
   };
-  try {
-    const rates = await alternate(
-      runs,
-      {
-        engine: async (round) => sampled / (await generation.seconds(round)),
-        short: (round) => short.seconds(round),
-        copy: () => copy.measure(),
-      },
-      'absent' in peer ? peer : () => peerRate(peer),
-    );
-    const engine = roundsOf(rates.own.engine);
-    const decodeSeconds = sampled / engine.median - roundsOf(rates.own.short).median;
-    const decodeRate = (responses * (tokens - SHORT_TOKENS)) / roundsOf([decodeSeconds]).median;
-    const stepBytes =
-      decodeWeightBytes(policy) +
-      cacheBytes(policy, prompts.length * promptTokens + (responses * tokens) / 2);
-    const copyGBps = roundsOf(rates.own.copy);
-    const bound = (responses * copyGBps.median * 1e9) / stepBytes;
-    return {
-      responses,
-      tokensPerSecond: { engine, transformers: peerRounds(rates.peer) },
-      ratio: peerRatios(rates.own.engine, rates.peer),
-      copyGBps,
-      boundTokensPerSecond: bound,
-      boundShare: engine.median / bound,
-      decodeBoundShare: decodeRate / bound,
-    };
-  } finally {
-    generation.dispose();
-    short.dispose();
-  }
+  const rates = await alternate(
+    runs,
+    {
+      engine: async (round) => sampled / (await generation.seconds(round)),
+      short: (round) => short.seconds(round),
+      copy: () => copy.measure(),
+    },
+    'absent' in peer ? peer : () => peerRate(peer),
+  );
+  const engine = roundsOf(rates.own.engine);
+  const decodeSeconds = sampled / engine.median - roundsOf(rates.own.short).median;
+  const decodeRate = (responses * (tokens - SHORT_TOKENS)) / roundsOf([decodeSeconds]).median;
+  const stepBytes =
+    decodeWeightBytes(policy) + cacheBytes(policy, prompts.length * promptTokens + (responses * tokens) / 2);
+  const copyGBps = roundsOf(rates.own.copy);
+  const bound = (responses * copyGBps.median * 1e9) / stepBytes;
+  return {
+    responses,
+    tokensPerSecond: { engine, transformers: peerRounds(rates.peer) },
+    ratio: peerRatios(rates.own.engine, rates.peer),
+    copyGBps,
+    boundTokensPerSecond: bound,
+    boundShare: engine.median / bound,
+    decodeBoundShare: decodeRate / bound,
+  };
 }
 
 /** Keys and values of so many tokens in all layers. */

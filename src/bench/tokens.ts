@@ -6,7 +6,7 @@ import type { Policy } from '../rollout/policy.ts';
 import { FixedGeneration } from './generation.ts';
 import { roundsOf, type Rounds } from './median.ts';
 import { Peer, type Absent, type PeerFacts } from './peer.ts';
-import { shortQuestion } from './prompts.ts';
+import { shortQuestion } from './short-question.ts';
 import { alternate, peerRatios, peerRounds, ratios } from './rounds.ts';
 import { TfjsDecoder } from './tfjs-decoder.ts';
 
@@ -78,7 +78,6 @@ export async function measureTokens(policy: Policy, options: TokensOptions): Pro
     };
   } finally {
     if (!('absent' in peer)) peer.close();
-    generation.dispose();
     decoder.dispose();
   }
 }

@@ -1,9 +1,9 @@
 /** How much of a plain copy's bandwidth the weights of a decode step reach, one response at a time. */
+import { noisePrompt } from '../rollout/noise-prompt.ts';
 import type { Policy } from '../rollout/policy.ts';
 import { CopyBandwidth } from './copy-bandwidth.ts';
 import { FixedGeneration } from './generation.ts';
 import { roundsOf, type Rounds } from './median.ts';
-import { noisePrompt } from './prompts.ts';
 import { alternate } from './rounds.ts';
 
 export interface TrafficResult {
@@ -56,8 +56,6 @@ export async function measureTraffic(policy: Policy, runs: number): Promise<Traf
     };
   } finally {
     copy.dispose();
-    shorter.dispose();
-    longer.dispose();
   }
 }
 

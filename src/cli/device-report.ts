@@ -4,6 +4,7 @@ import type { RAISED_LIMITS } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { KernelFamily } from '../gpu/kernel-family.ts';
 import type { SelfTestResult } from '../ops/self-test.ts';
+import { table } from './table.ts';
 
 const KINDS: Readonly<Record<AdapterKind, string>> = {
   real: 'a GPU: the fastest choice',
@@ -96,11 +97,4 @@ export function formatReport({
     ),
     '',
   ].join('\n');
-}
-
-/** Lines of aligned columns. */
-function table(rows: readonly (readonly [string, string, string])[]): string[] {
-  const width = (column: 0 | 1): number => Math.max(...rows.map((row) => row[column].length));
-  const [first, second] = [width(0), width(1)];
-  return rows.map(([name, value, text]) => `  ${name.padEnd(first)}  ${value.padEnd(second)}  ${text}`);
 }

@@ -5,7 +5,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { WebGPUBackend } from '@tensorflow/tfjs-backend-webgpu';
 import { GpuError } from '../util/errors.ts';
-import type { BufferPool } from './memory.ts';
+import type { BufferPool } from './buffer-pool.ts';
 
 const TESTED_VERSION = '4.22.0';
 

@@ -7,11 +7,13 @@ import * as tf from '@tensorflow/tfjs';
 import { GpuError, ShapeError } from '../util/errors.ts';
 import { chooseAdapter, type AdapterChoice, type AdapterKind, type ChosenAdapter } from './adapter.ts';
 import { registerBackend, type BackendInternals } from './backend.ts';
-import { openDevice, type DeviceFaults } from './device.ts';
+import { DeviceFaults, openDevice } from './device.ts';
 import { KernelCache, encodeParams } from './kernel.ts';
 import { familyFor, type KernelFamily } from './kernel-family.ts';
-import { BufferPool, MemoryBudget, type MemoryPurpose } from './memory.ts';
+import { BufferPool } from './buffer-pool.ts';
+import { MemoryBudget, type MemoryLine } from './memory.ts';
 import { bindOperands, type Dispatch } from './operands.ts';
+import { PlanningDevice } from './planning-device.ts';
 import { Plan, type Command } from './plan.ts';
 import { waitGently } from './polling.ts';
 import { Profiler, type KernelTime } from './profiler.ts';
@@ -46,6 +48,8 @@ export class Gpu {
   readonly device: GPUDevice;
   readonly kind: AdapterKind;
   readonly name: string;
+  /** Nothing is computed, and what is written is lost (`openForPlanning`). */
+  readonly isPlanning: boolean;
   readonly budget: MemoryBudget;
   readonly kernels: KernelCache;
   /** Which variants launchers take where a kernel has several; tests set it. */
@@ -68,6 +72,7 @@ export class Gpu {
     this.device = device;
     this.kind = kind;
     this.name = name;
+    this.isPlanning = device instanceof PlanningDevice;
     this.budget = budget;
     this.kernels = new KernelCache(device);
     this.family = familyFor(kind, adapter);
@@ -80,8 +85,26 @@ export class Gpu {
   static async open(choice: AdapterChoice = 'auto', budgetBytes = Infinity): Promise<Gpu> {
     const chosen = await chooseAdapter(choice);
     const { device, faults } = await openDevice(chosen);
-    const budget = new MemoryBudget(budgetBytes);
-    const pool = new BufferPool(device, budget, 'activations');
+    return Gpu.#over(device, chosen, new MemoryBudget(budgetBytes), faults);
+  }
+
+  /**
+   * As `open`, without a device: what is allocated is counted, nothing is computed, and reads give zeros. A run on
+   * it shows what the same run on the adapter will need.
+   */
+  static async openForPlanning(choice: AdapterChoice = 'auto', budgetBytes = Infinity): Promise<Gpu> {
+    const chosen = await chooseAdapter(choice);
+    const device = new PlanningDevice(chosen.adapter) as unknown as GPUDevice;
+    return Gpu.#over(device, chosen, new MemoryBudget(budgetBytes, false), new DeviceFaults());
+  }
+
+  static async #over(
+    device: GPUDevice,
+    chosen: ChosenAdapter,
+    budget: MemoryBudget,
+    faults: DeviceFaults,
+  ): Promise<Gpu> {
+    const pool = new BufferPool(device, budget, 'activations', () => currentGpu().flush());
     const backend = await registerBackend(chosen.instance, device, chosen.adapter, pool);
     current = new Gpu(device, chosen, budget, pool, backend, faults);
     return current;
@@ -95,6 +118,11 @@ export class Gpu {
   /** Whether kernels share work within a workgroup: on GPUs. */
   get sharesWork(): boolean {
     return this.family === 'gpu';
+  }
+
+  /** Bytes that the budget still allows, those of free buffers included; Infinity where there is no limit. */
+  get availableBytes(): number {
+    return this.budget.remainingBytes + this.#pool.freeBytes;
   }
 
   /** A tensor with undefined contents, from the pool; freed by TensorFlow.js (tidy, dispose). */
@@ -111,7 +139,7 @@ export class Gpu {
 
   /** A tensor over a buffer of its own that lives until `free`; with zeros where no data is given. */
   persistent(
-    purpose: MemoryPurpose,
+    line: MemoryLine,
     shape: readonly number[],
     data?: Float32Array | Int32Array | Uint32Array,
     dtype: 'float32' | 'int32' = data && !(data instanceof Float32Array) ? 'int32' : 'float32',
@@ -119,7 +147,7 @@ export class Gpu {
     const size = Math.max(4, tf.util.sizeFromShape([...shape]) * 4);
     if (data && data.byteLength !== size) {
       throw new ShapeError({
-        where: purpose,
+        where: line,
         expected: `${size} bytes for [${shape.join()}]`,
         found: `${data.byteLength}`,
       });
@@ -127,29 +155,30 @@ export class Gpu {
     const { maxBufferSize } = this.device.limits;
     if (size > maxBufferSize) {
       throw new GpuError({
-        where: `${this.name}: ${purpose} [${shape.join(', ')}]`,
+        where: `${this.name}: ${line} [${shape.join(', ')}]`,
         expected: `at most ${maxBufferSize} bytes, the adapter's largest buffer`,
         found: `${size}`,
         fix: 'choose another adapter, or a smaller model',
       });
     }
-    this.budget.add(purpose, size);
-    const buffer = this.device.createBuffer({ size, usage: STORAGE, label: purpose });
+    this.#pool.makeRoom(size);
+    this.budget.add(line, size);
+    const buffer = this.device.createBuffer({ size, usage: STORAGE, label: line });
     if (data) this.device.queue.writeBuffer(buffer, 0, data);
     const tensor = tf.keep(tf.tensor({ buffer, zeroCopy: true }, [...shape], dtype));
-    this.#purposes.set(buffer, purpose);
+    this.#lines.set(buffer, line);
     this.check();
     return tensor;
   }
 
-  readonly #purposes = new WeakMap<GPUBuffer, MemoryPurpose>();
+  readonly #lines = new WeakMap<GPUBuffer, MemoryLine>();
 
   /** Frees a tensor made by `persistent`. */
   free(tensor: tf.Tensor): void {
     const buffer = this.buffer(tensor);
     this.flush();
     tensor.dispose();
-    this.budget.remove(this.#purposes.get(buffer)!, buffer.size);
+    this.budget.remove(this.#lines.get(buffer)!, buffer.size);
     buffer.destroy();
   }
 
@@ -222,7 +251,7 @@ export class Gpu {
     if (this.#recording) throw new GpuError('a plan is being recorded already');
     this.flush();
     const backend = this.#backend;
-    const pool = new BufferPool(this.device, this.budget, 'plan');
+    const pool = new BufferPool(this.device, this.budget, 'workspace');
     const recording: Recording = { commands: [], uniforms: new UniformCache(this.device) };
     backend.bufferManager = pool;
     backend.runWebGPUProgram = () => {

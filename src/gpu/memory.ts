@@ -1,31 +1,67 @@
 /**
- * GPU memory: every buffer of tensors is counted here under a purpose (not parameters and read-backs, which are small), against one budget, so that
- * running out is an error with names instead of a driver's silence (software drivers "allocate" anything).
+ * GPU memory: every buffer of tensors is counted here under the line of the budget that it belongs to (not parameters
+ * and read-backs, which are small), so that running out is an error with names instead of a driver's silence
+ * (software drivers "allocate" anything).
  */
 import { GpuError } from '../util/errors.ts';
 
-export type MemoryPurpose =
-  | 'weights'
-  | 'gradients'
-  | 'optimizer'
-  | 'kv-cache'
-  | 'activations'
-  | 'plan'
-  | 'inputs';
+/** The lines of the budget, and what each holds. */
+export const MEMORY_LINES = {
+  weights: 'weights of the policy and its rotary tables',
+  reference: 'weights of the reference policy',
+  adapter: 'LoRA matrices',
+  gradients: 'gradients of what is trained',
+  optimizer: "AdamW's moments",
+  activations: 'what passes compute, and free buffers kept for them',
+  kv: 'keys and values of sampling, and the state of its slots',
+  workspace: 'what a decode step computes',
+} as const;
+
+export type MemoryLine = keyof typeof MEMORY_LINES;
+
+/** Bytes by line. */
+export type MemoryUse = Readonly<Record<MemoryLine, number>>;
+
+const NAMES = Object.keys(MEMORY_LINES) as MemoryLine[];
+
+/** What can be done about a line that takes too much. */
+const ADVICE: Readonly<Record<MemoryLine, string>> = {
+  weights: 'set model.quantization (with lora.rank above 0), or take a smaller model',
+  reference:
+    'set algorithm.kl_coef=0, or train an adapter (model.lora.rank above 0), which needs no reference',
+  adapter: 'lower model.lora.rank',
+  gradients: 'train an adapter (model.lora.rank above 0)',
+  optimizer: 'train an adapter (model.lora.rank above 0)',
+  activations: 'set model.gradient_checkpointing=true, or lower trainer.micro_batch_tokens',
+  kv: 'lower rollout.max_sequences or data.max_response_length',
+  workspace: 'lower rollout.max_sequences',
+};
 
 export class MemoryBudget {
-  readonly #limitBytes: number;
-  readonly #usedBytes = new Map<MemoryPurpose, number>();
+  readonly limitBytes: number;
+  readonly #isEnforced: boolean;
+  #used = noUse();
   #totalBytes = 0;
+  #peak = noUse();
   #peakBytes = 0;
 
-  /** @param limitBytes upper bound of all buffers together; Infinity for none */
-  constructor(limitBytes: number) {
-    this.#limitBytes = limitBytes;
+  /**
+   * @param limitBytes upper bound of all buffers together; Infinity for none
+   * @param isEnforced false counts on beyond the bound, for a plan that is to show by how much
+   */
+  constructor(limitBytes: number, isEnforced = true) {
+    this.limitBytes = limitBytes;
+    this.#isEnforced = isEnforced;
   }
 
+  /** The most that was in use at once. */
   get peakBytes(): number {
     return this.#peakBytes;
+  }
+
+  /** What was in use then. */
+  get peak(): MemoryUse {
+    return this.#peak;
   }
 
   get totalBytes(): number {
@@ -34,144 +70,43 @@ export class MemoryBudget {
 
   /** Infinity where there is no limit. */
   get remainingBytes(): number {
-    return this.#limitBytes - this.#totalBytes;
+    return this.limitBytes - this.#totalBytes;
   }
 
   /** @throws {GpuError} when the budget does not hold `sizeBytes` more */
-  add(purpose: MemoryPurpose, sizeBytes: number): void {
-    if (this.#totalBytes + sizeBytes > this.#limitBytes) {
+  add(line: MemoryLine, sizeBytes: number): void {
+    if (this.#isEnforced && this.#totalBytes + sizeBytes > this.limitBytes) {
       throw new GpuError({
-        where: `GPU memory for ${purpose}`,
-        expected: `at most ${mebibytes(this.#limitBytes)} in all (trainer.gpu.memory_budget_gb)`,
-        found: `${mebibytes(sizeBytes)} more on top of ${this.describe()}`,
-        fix: 'lower trainer.micro_batch_tokens, rollout.max_sequences or data.max_response_length',
+        where: `GPU memory for ${line}`,
+        expected: `at most ${mebibytes(this.limitBytes)} in all (trainer.gpu.memory_budget_gb)`,
+        found: `${mebibytes(sizeBytes)} more on top of ${describeUse(this.#used)}`,
+        fix: `${ADVICE[line]}; \`wethink doctor CONFIG\` predicts what a configuration needs`,
       });
     }
-    this.#usedBytes.set(purpose, (this.#usedBytes.get(purpose) ?? 0) + sizeBytes);
+    this.#used[line] += sizeBytes;
     this.#totalBytes += sizeBytes;
-    this.#peakBytes = Math.max(this.#peakBytes, this.#totalBytes);
+    if (this.#totalBytes <= this.#peakBytes) return;
+    this.#peakBytes = this.#totalBytes;
+    this.#peak = { ...this.#used };
   }
 
-  remove(purpose: MemoryPurpose, sizeBytes: number): void {
-    this.#usedBytes.set(purpose, (this.#usedBytes.get(purpose) ?? 0) - sizeBytes);
+  remove(line: MemoryLine, sizeBytes: number): void {
+    this.#used[line] -= sizeBytes;
     this.#totalBytes -= sizeBytes;
   }
+}
 
-  /** One line such as `weights 12.0 MiB, activations 80.5 MiB`. */
-  describe(): string {
-    return [...this.#usedBytes]
-      .filter(([, bytes]) => bytes > 0)
-      .map(([purpose, bytes]) => `${purpose} ${mebibytes(bytes)}`)
-      .join(', ');
-  }
+function noUse(): Record<MemoryLine, number> {
+  return Object.fromEntries(NAMES.map((line) => [line, 0])) as Record<MemoryLine, number>;
+}
+
+/** One line such as `weights 12.0 MiB, activations 80.5 MiB`. */
+function describeUse(use: MemoryUse): string {
+  return NAMES.filter((line) => use[line] > 0)
+    .map((line) => `${line} ${mebibytes(use[line])}`)
+    .join(', ');
 }
 
 function mebibytes(bytes: number): string {
   return `${(bytes / 2 ** 20).toFixed(1)} MiB`;
-}
-
-/** Free buffers are kept for reuse up to this much; beyond it the least recently freed are destroyed. */
-const KEEP_FREE_BYTES = 256 * 2 ** 20;
-
-/**
- * The pool behind TensorFlow.js tensors; takes the place of the backend's own buffer manager, which never
- * gives anything back. A buffer is reused as soon as it is released: commands run in the order in which they
- * were encoded, so a later dispatch cannot disturb an earlier one.
- */
-export class BufferPool {
-  readonly #device: GPUDevice;
-  readonly #budget: MemoryBudget;
-  readonly #purpose: MemoryPurpose;
-  /** Free buffers by size and usage, each list oldest first. */
-  readonly #free = new Map<string, GPUBuffer[]>();
-  readonly #owned = new Set<GPUBuffer>();
-  #freeBytes = 0;
-  #ownedBytes = 0;
-  /** The pool that made a buffer, so that it returns there whichever pool is active when it is released. */
-  static readonly #home = new WeakMap<GPUBuffer, BufferPool>();
-
-  constructor(device: GPUDevice, budget: MemoryBudget, purpose: MemoryPurpose) {
-    this.#device = device;
-    this.#budget = budget;
-    this.#purpose = purpose;
-  }
-
-  get numBytesAllocated(): number {
-    return this.#ownedBytes;
-  }
-
-  get numBytesUsed(): number {
-    return this.#ownedBytes - this.#freeBytes;
-  }
-
-  acquireBuffer(size: number, usage: number, mappedAtCreation = false, reuse = true): GPUBuffer {
-    const recycled = reuse ? this.#free.get(poolKey(size, usage))?.pop() : undefined;
-    if (recycled) {
-      this.#freeBytes -= size;
-      return recycled;
-    }
-    this.#budget.add(this.#purpose, size);
-    const buffer = this.#device.createBuffer({ size, usage, mappedAtCreation, label: this.#purpose });
-    this.#owned.add(buffer);
-    this.#ownedBytes += size;
-    BufferPool.#home.set(buffer, this);
-    return buffer;
-  }
-
-  releaseBuffer(buffer: GPUBuffer, reuse = true): void {
-    const home = BufferPool.#home.get(buffer);
-    if (home !== this) return home?.releaseBuffer(buffer, reuse);
-    if (!this.#owned.has(buffer)) return;
-    if (!reuse) return this.#destroy(buffer);
-    const key = poolKey(buffer.size, buffer.usage);
-    const list = this.#free.get(key);
-    if (list) list.push(buffer);
-    else this.#free.set(key, [buffer]);
-    this.#freeBytes += buffer.size;
-  }
-
-  /** Destroys free buffers beyond the amount worth keeping. Call only with no command waiting. */
-  trim(): void {
-    for (const [key, list] of this.#free) {
-      while (this.#freeBytes > KEEP_FREE_BYTES && list.length > 0) {
-        const buffer = list.shift()!;
-        this.#freeBytes -= buffer.size;
-        this.#destroy(buffer);
-      }
-      if (list.length === 0) this.#free.delete(key);
-      else {
-        // Moves the sizes in use to the end, so that sizes of past batches go first.
-        this.#free.delete(key);
-        this.#free.set(key, list);
-      }
-      if (this.#freeBytes <= KEEP_FREE_BYTES) return;
-    }
-  }
-
-  /** Destroys every buffer of the pool, used or not. */
-  dispose(): void {
-    for (const buffer of this.#owned) this.#destroy(buffer);
-    this.#free.clear();
-    this.#freeBytes = 0;
-  }
-
-  // The two counters that TensorFlow.js's own manager offers to its tests.
-  getNumUsedBuffers(): number {
-    return this.#owned.size - this.getNumFreeBuffers();
-  }
-
-  getNumFreeBuffers(): number {
-    return [...this.#free.values()].reduce((sum, list) => sum + list.length, 0);
-  }
-
-  #destroy(buffer: GPUBuffer): void {
-    this.#owned.delete(buffer);
-    this.#ownedBytes -= buffer.size;
-    this.#budget.remove(this.#purpose, buffer.size);
-    buffer.destroy();
-  }
-}
-
-function poolKey(size: number, usage: number): string {
-  return `${size}:${usage}`;
 }

@@ -4,7 +4,7 @@
  * instead of tens. What changes between replays lives in buffers that were uploaded before the recording.
  */
 import type { Kernel } from './kernel.ts';
-import type { BufferPool } from './memory.ts';
+import type { BufferPool } from './buffer-pool.ts';
 import type { UniformCache } from './uniforms.ts';
 
 export interface Command {

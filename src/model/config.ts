@@ -4,9 +4,16 @@
  */
 import { z } from 'zod';
 import { requireModelJson, type JsonObject } from '../processor/model-file.ts';
+import type { WeightFormat } from '../ops/weight.ts';
 import { CheckpointError } from '../util/errors.ts';
 
 const size = z.int().positive();
+
+const STORED_FORMATS: ReadonlyMap<unknown, WeightFormat> = new Map([
+  ['float32', 'f32'],
+  ['bfloat16', 'bf16'],
+  ['float16', 'f16'],
+]);
 
 const visionSchema = z.looseObject({
   depth: size,
@@ -92,6 +99,8 @@ export interface ModelArchitecture {
   imageToken: number;
   /** Standard deviation of random matrices, for models trained from scratch. */
   initializerRange: number;
+  /** Of the published weights, as the file says; the weights themselves decide when they are loaded. */
+  storedFormat: WeightFormat;
   vision: VisionConfig;
   text: TextConfig;
 }
@@ -147,6 +156,7 @@ export function parseArchitecture(json: JsonObject, where: string): ModelArchite
   return {
     imageToken: imageToken as number,
     initializerRange: text.initializer_range,
+    storedFormat: STORED_FORMATS.get(json['dtype'] ?? json['torch_dtype'] ?? text['dtype']) ?? 'f32',
     text: {
       layers: text.num_hidden_layers,
       hidden: text.hidden_size,

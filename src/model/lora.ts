@@ -7,6 +7,7 @@ import { RandomStream } from '../util/random.ts';
 import { ConfigError } from '../util/errors.ts';
 import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
 import { Parameters } from './parameters.ts';
+import { alone } from './stacks.ts';
 
 export interface LoraSettings {
   rank: number;
@@ -53,17 +54,30 @@ export function adapterTable(
 }
 
 /** A fresh adapter: A uniform as torch's Kaiming initialisation (PEFT's default), B zero. */
-export function freshAdapter(gpu: Gpu, table: readonly ParameterSpec[], seed: number): Parameters {
-  const adapter = new Parameters(gpu);
-  for (const spec of table) {
-    const [rows, columns] = spec.shape as [number, number];
-    const values = new Float32Array(rows * columns);
-    if (spec.name.includes('lora_A')) {
-      const random = new RandomStream(seed, `init:${spec.name}`);
-      const bound = Math.sqrt(1 / columns);
-      values.forEach((_, i) => (values[i] = (random.uniform() * 2 - 1) * bound));
-    }
-    adapter.add(spec, values, true);
+export async function freshAdapter(
+  gpu: Gpu,
+  table: readonly ParameterSpec[],
+  seed: number,
+): Promise<Parameters> {
+  const stacks = table.map(alone);
+  const adapter = await Parameters.load(
+    gpu,
+    stacks,
+    { kind: 'zeros', format: 'f32' },
+    () => true,
+    'none',
+    'adapter',
+  );
+  if (gpu.isPlanning) return adapter;
+  for (const { name, shape } of table) {
+    if (!name.includes('lora_A')) continue;
+    const [rows, columns] = shape as [number, number];
+    const random = new RandomStream(seed, `init:${name}`);
+    const bound = Math.sqrt(1 / columns);
+    adapter.write(
+      name,
+      Float32Array.from({ length: rows * columns }, () => (random.uniform() * 2 - 1) * bound),
+    );
   }
   return adapter;
 }

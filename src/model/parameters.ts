@@ -1,6 +1,7 @@
 /** The parameters of a model on the GPU. */
 import type * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { MemoryLine } from '../gpu/memory.ts';
 import {
   groupCount,
   isQuantized,
@@ -13,7 +14,7 @@ import { ShapeError } from '../util/errors.ts';
 import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
 import { quantizeRows, quantizeStored, type Quantization } from './quantize.ts';
 import { randomBlock, randomValues, type RandomWeights } from './random-weights.ts';
-import { alone, type StackSpec } from './stacks.ts';
+import type { StackSpec } from './stacks.ts';
 import type { StoredTensor, WeightFiles } from './weight-files.ts';
 
 export interface Parameter extends StackSpec {
@@ -39,15 +40,23 @@ export type ParameterSource =
   /** Random values, as transformers initialises the model: normal with this standard deviation. */
   | ({ kind: 'random' } & RandomWeights)
   /** Frozen bf16 or rounded matrices that repeat one block of random values, to measure at sizes without files. */
-  | ({ kind: 'repeated' } & RandomWeights);
+  | ({ kind: 'repeated' } & RandomWeights)
+  /** Nothing is read or drawn: for adapters, and to plan memory; frozen matrices are in this format. */
+  | { kind: 'zeros'; format: WeightFormat };
+
+/** One that has values. */
+type ValueSource = Exclude<ParameterSource, { kind: 'zeros' }>;
 
 export class Parameters {
   readonly #gpu: Gpu;
+  readonly #line: MemoryLine;
   readonly #byName = new Map<string, Parameter>();
   readonly #parts = new Map<string, Part>();
 
-  constructor(gpu: Gpu) {
+  /** @param line of the memory budget */
+  constructor(gpu: Gpu, line: MemoryLine = 'weights') {
     this.#gpu = gpu;
+    this.#line = line;
   }
 
   /**
@@ -63,12 +72,16 @@ export class Parameters {
     source: ParameterSource,
     isTrainable: (spec: ParameterSpec) => boolean,
     quantization: Quantization = 'none',
+    line: MemoryLine = 'weights',
   ): Promise<Parameters> {
-    const parameters = new Parameters(gpu);
+    const parameters = new Parameters(gpu, line);
     for (const stack of stacks) {
       const trainable = isTrainable(stack);
       const integers = quantization !== 'none' && isAdaptable(stack) && !trainable ? quantization : undefined;
-      if (source.kind === 'repeated' && stack.kind === 'matrix') {
+      if (source.kind === 'zeros') {
+        const stored = stack.kind === 'matrix' && !trainable ? source.format : 'f32';
+        parameters.#allocate(stack, integers ?? stored, trainable);
+      } else if (source.kind === 'repeated' && stack.kind === 'matrix') {
         parameters.#repeat(stack, source, integers ?? 'bf16');
       } else if (integers) {
         await parameters.#loadIntegers(stack, source, integers);
@@ -82,25 +95,21 @@ export class Parameters {
     return parameters;
   }
 
-  /** Adds a parameter from f32 values. */
-  add(spec: ParameterSpec, values: Float32Array, trainable: boolean): void {
-    this.#allocate(alone(spec), 'f32', trainable);
-    this.write(spec.name, values);
-  }
-
   async #loadStored(stack: StackSpec, files: WeightFiles, trainable: boolean): Promise<void> {
     const stored = stack.parts.map(({ name }) => ({ name, ...files.get(name) }));
     const [format, ...others] = new Set(stored.map(storedFormat));
     const isPacked = stack.kind === 'matrix' && !trainable && others.length === 0 && format !== 'f32';
     this.#allocate(stack, isPacked ? format! : 'f32', trainable);
+    if (this.#gpu.isPlanning) return;
     for (const { name, file, storedName } of stored) {
       if (isPacked) this.#writePart(name, new Int32Array((await file.read(storedName)).buffer));
       else this.write(name, await file.readF32(storedName));
     }
   }
 
-  async #loadIntegers(stack: StackSpec, source: ParameterSource, format: QuantizedFormat): Promise<void> {
+  async #loadIntegers(stack: StackSpec, source: ValueSource, format: QuantizedFormat): Promise<void> {
     this.#allocate(stack, format, false);
+    if (this.#gpu.isPlanning) return;
     const { tensor, scales } = this.get(stack.name);
     for (const part of stack.parts) {
       const shape = part.shape as [number, number];
@@ -139,9 +148,9 @@ export class Parameters {
     const columns = rest.reduce((a, b) => a * b, 1);
     const shape = stack.kind === 'matrix' ? [rows, rowWords(format, columns)] : [rows];
     const dtype = format === 'f32' ? 'float32' : 'int32';
-    const tensor = this.#gpu.persistent('weights', shape, undefined, dtype);
+    const tensor = this.#gpu.persistent(this.#line, shape, undefined, dtype);
     const scales = isQuantized(format)
-      ? this.#gpu.persistent('weights', [rows, groupCount(columns)])
+      ? this.#gpu.persistent(this.#line, [rows, groupCount(columns)])
       : undefined;
     const parameter: Parameter = { ...stack, tensor, format, scales, trainable };
     this.#byName.set(stack.name, parameter);

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { Gpu } from '../gpu/gpu.ts';
+import type { MemoryLine } from '../gpu/memory.ts';
 import { gatherRows, type RowMap } from '../ops/embedding.ts';
 import { linearLogprob } from '../ops/logprob.ts';
 import type { Weight } from '../ops/weight.ts';
@@ -11,7 +12,7 @@ import { loadArchitecture, type ModelArchitecture } from './config.ts';
 import { decoderSegments, type DecoderRows } from './decoder.ts';
 import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './lora.ts';
 import { isVisionParameter, parameterTable, type ParameterSpec } from './parameter-table.ts';
-import { Parameters } from './parameters.ts';
+import { Parameters, type ParameterSource } from './parameters.ts';
 import { Layers } from './projection.ts';
 import type { Quantization } from './quantize.ts';
 import { RotaryTables } from './rotary-tables.ts';
@@ -34,6 +35,8 @@ export interface ModelSettings {
   randomFormat?: 'f32' | 'bf16';
   /** For random weights and fresh adapters. */
   seed: number;
+  /** Of the memory budget, for the weights; `weights` unless given. */
+  line?: MemoryLine;
 }
 
 export const FROZEN: ModelSettings = {
@@ -101,7 +104,7 @@ export class Qwen2_5_VL {
       return new Qwen2_5_VL(gpu, architecture, specs, new Layers(base), settings.recompute);
     }
     const table = adapterTable(specs, adaptedLayers(specs, lora), lora.rank);
-    const adapter = freshAdapter(gpu, table, settings.seed);
+    const adapter = await freshAdapter(gpu, table, settings.seed);
     return new Qwen2_5_VL(
       gpu,
       architecture,
@@ -208,15 +211,21 @@ async function loadBase(
   isTrainable: (spec: ParameterSpec) => boolean,
 ): Promise<Parameters> {
   const specs = parameterTable(architecture);
-  const { quantization } = settings;
+  const { quantization, line } = settings;
+  const load = (source: ParameterSource) =>
+    Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization, line);
   if (settings.fromScratch) {
     const kind = settings.randomFormat === 'bf16' ? 'repeated' : 'random';
-    const source = { kind, seed: settings.seed, std: architecture.initializerRange } as const;
-    return Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization);
+    return gpu.isPlanning
+      ? load({ kind: 'zeros', format: settings.randomFormat ?? 'f32' })
+      : load({ kind, seed: settings.seed, std: architecture.initializerRange });
+  }
+  // Memory can be planned before the weights are there.
+  if (gpu.isPlanning && !WeightFiles.existIn(folder)) {
+    return load({ kind: 'zeros', format: architecture.storedFormat });
   }
   await using files = await WeightFiles.open(folder);
   files.check(specs);
-  const source = { kind: 'files', files } as const;
   // Awaited here, because the files close when this function ends.
-  return await Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization);
+  return await load({ kind: 'files', files });
 }

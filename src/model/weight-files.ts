@@ -1,9 +1,13 @@
 /** The tensors of a model folder, single or sharded, under either naming. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { SafetensorsFile } from '../io/safetensors.ts';
 import { readModelJson } from '../processor/model-file.ts';
 import { CheckpointError } from '../util/errors.ts';
 import { canonicalName, type ParameterSpec } from './parameter-table.ts';
+
+const INDEX_FILE = 'model.safetensors.index.json';
+const SINGLE_FILE = 'model.safetensors';
 
 export interface StoredTensor {
   file: SafetensorsFile;
@@ -26,12 +30,16 @@ export class WeightFiles {
     }
   }
 
+  static existIn(folder: string): boolean {
+    return [INDEX_FILE, SINGLE_FILE].some((name) => existsSync(join(folder, name)));
+  }
+
   /** @throws {CheckpointError} when a file of the folder is missing or damaged */
   static async open(folder: string): Promise<WeightFiles> {
-    const index = await readModelJson(folder, 'model.safetensors.index.json');
+    const index = await readModelJson(folder, INDEX_FILE);
     const shards = index
       ? [...new Set(Object.values((index['weight_map'] ?? {}) as Record<string, string>))].sort()
-      : ['model.safetensors'];
+      : [SINGLE_FILE];
     const files: SafetensorsFile[] = [];
     try {
       for (const shard of shards) files.push(await SafetensorsFile.open(join(folder, shard)));

@@ -79,11 +79,11 @@ export function createSampleState({
   seenVocabulary,
 }: SampleStateOptions): SampleState {
   const gpu = currentGpu();
-  const ints = (...shape: number[]) => gpu.persistent('kv-cache', shape, undefined, 'int32');
-  const floats = (...shape: number[]) => gpu.persistent('kv-cache', shape);
+  const ints = (...shape: number[]) => gpu.persistent('kv', shape, undefined, 'int32');
+  const floats = (...shape: number[]) => gpu.persistent('kv', shape);
   const ids = (list: readonly number[]) => {
     const values = Int32Array.from(list.length > 0 ? list : [-1]);
-    return gpu.persistent('kv-cache', [values.length], values);
+    return gpu.persistent('kv', [values.length], values);
   };
   return {
     slots,
@@ -91,7 +91,7 @@ export function createSampleState({
     tokens_B: ints(slots),
     positions_3B: ints(3, slots),
     ranges_B4: ints(slots, 4),
-    cacheRow_B: gpu.persistent('kv-cache', [slots], new Int32Array(slots).fill(-1)),
+    cacheRow_B: gpu.persistent('kv', [slots], new Int32Array(slots).fill(-1)),
     length_B: ints(slots),
     maxLength_B: ints(slots),
     active_B: ints(slots),

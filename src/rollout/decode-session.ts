@@ -7,7 +7,7 @@
 import type * as tf from '@tensorflow/tfjs';
 import type { Plan } from '../gpu/plan.ts';
 import type { Qwen2_5_VL } from '../model/qwen2_5_vl.ts';
-import type { KvDestination, RotaryTable } from '../ops/rotary.ts';
+import type { KvDestination } from '../ops/rotary.ts';
 import type { SampleOptions } from '../ops/sample-options.ts';
 import { advance, sampleTokens } from '../ops/sample.ts';
 import { createSampleState, freeSampleState, type SampleState } from '../ops/sample-state.ts';
@@ -16,7 +16,6 @@ import type { SessionShape } from './session-shape.ts';
 export class DecodeSession {
   readonly shape: SessionShape;
   readonly state: SampleState;
-  readonly #rotary: RotaryTable;
   readonly #model: Qwen2_5_VL;
   readonly #keys: tf.Tensor[] = [];
   readonly #values: tf.Tensor[] = [];
@@ -30,12 +29,11 @@ export class DecodeSession {
   ) {
     const { layers, kvHeads, headDim } = model.architecture.text;
     this.shape = shape;
-    this.#rotary = model.rotary.text;
     this.#model = model;
     const rows = shape.promptRows + shape.slots * shape.maxTokens;
     for (let i = 0; i < layers; i++) {
-      this.#keys.push(model.gpu.persistent('kv-cache', [rows, kvHeads * headDim]));
-      this.#values.push(model.gpu.persistent('kv-cache', [rows, kvHeads * headDim]));
+      this.#keys.push(model.gpu.persistent('kv', [rows, kvHeads * headDim]));
+      this.#values.push(model.gpu.persistent('kv', [rows, kvHeads * headDim]));
     }
     this.state = createSampleState({
       slots: shape.slots,
@@ -44,11 +42,6 @@ export class DecodeSession {
       banned,
       ...(shape.marksSeen ? { seenVocabulary: model.head.shape[0] } : {}),
     });
-  }
-
-  /** Whether plans recorded so far are still valid. */
-  get isCurrent(): boolean {
-    return this.#rotary === this.#model.rotary.text;
   }
 
   /** First cache row of a slot's own tokens. */
@@ -87,7 +80,7 @@ export class DecodeSession {
     advance(state);
   }
 
-  dispose(): void {
+  [Symbol.dispose](): void {
     for (const plan of this.#plans.values()) plan.dispose();
     for (const tensor of [...this.#keys, ...this.#values]) this.#model.gpu.free(tensor);
     freeSampleState(this.state);

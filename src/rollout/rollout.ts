@@ -14,7 +14,7 @@ import { DecodeSession } from './decode-session.ts';
 import { ImageFeatures } from './image-features.ts';
 import type { Policy } from './policy.ts';
 import { type PlacedPrompt, type PlacedResponse, Schedule } from './schedule.ts';
-import { cacheBytes, sessionShape } from './session-shape.ts';
+import { sessionShape } from './session-shape.ts';
 import { stoppedAt } from './stop-strings.ts';
 
 export interface RolloutRequest {
@@ -72,13 +72,12 @@ interface Check {
   active: Promise<Int32Array>;
 }
 
-/** Of the memory budget that is left: passes over prompts and those of training need the rest. */
+/** Of the memory that is left: passes over prompts need the rest. */
 const CACHE_SHARE = 0.5;
 
 export class RolloutEngine {
   readonly #policy: Policy;
   readonly #options: EngineOptions;
-  #session: DecodeSession | undefined;
 
   constructor(policy: Policy, options: EngineOptions) {
     this.#policy = policy;
@@ -97,7 +96,8 @@ export class RolloutEngine {
     const { maxTokens, stopStrings = [], seed, step, ...options } = sampling;
     const results: Response[][] = requests.map(() => []);
     const { gpu } = this.#policy.model;
-    const session = this.#sessionFor(requests, maxTokens, options);
+    // Its memory is free for training as soon as the responses are there.
+    using session = this.#openSession(requests, maxTokens, options);
     const schedule = new Schedule(
       requests.map(({ prompt, count }) => ({ rows: prompt.tokens.length, count })),
       session.shape.slots,
@@ -142,13 +142,8 @@ export class RolloutEngine {
     return results;
   }
 
-  dispose(): void {
-    this.#session?.dispose();
-    this.#session = undefined;
-  }
-
-  /** A session that holds these requests; a new one when the last is too small. */
-  #sessionFor(
+  /** A session that holds these requests. */
+  #openSession(
     requests: readonly RolloutRequest[],
     maxTokens: number,
     { repetitionPenalty = 1 }: SampleOptions,
@@ -159,32 +154,18 @@ export class RolloutEngine {
       ...requests.map(({ prompt }) => prompt.tokens.length + Math.max(0, prompt.ropeDelta)),
     );
     model.rotary.cover(lastPosition + maxTokens, 0);
-    const old = this.#session;
-    const { budget } = model.gpu;
-    // What an old cache takes is free when a new one comes.
-    const room = budget.remainingBytes + (old ? cacheBytes(model.architecture, old.shape) : 0);
-    const wanted = sessionShape(
+    const shape = sessionShape(
       model.architecture,
       requests,
       { maxTokens, marksSeen: repetitionPenalty !== 1 },
       {
         ...this.#options,
-        cacheBytes: room * CACHE_SHARE,
+        cacheBytes: model.gpu.availableBytes * CACHE_SHARE,
         bindingBytes: model.gpu.device.limits.maxStorageBufferBindingSize,
       },
     );
-    const fits =
-      old?.isCurrent &&
-      old.shape.slots === wanted.slots &&
-      old.shape.maxTokens === maxTokens &&
-      old.shape.promptRows >= wanted.promptRows &&
-      old.shape.longestPrompt >= wanted.longestPrompt &&
-      old.shape.marksSeen === wanted.marksSeen;
-    if (fits) return old;
-    old?.dispose();
     const endTokens = this.#options.stopAtEnd === false ? [] : tokenizer.eosIds;
-    this.#session = new DecodeSession(model, wanted, endTokens, tokenizer.placeholderIds);
-    return this.#session;
+    return new DecodeSession(model, shape, endTokens, tokenizer.placeholderIds);
   }
 
   /** Computes prompts into the cache. */

@@ -1,9 +1,11 @@
 /** A training run from start (or checkpoint) to end: steps, validation, checkpoints. */
 import type { Config } from '../config/schema.ts';
+import { gigabytes } from '../util/gigabytes.ts';
 import { log } from '../util/log.ts';
 import { findCheckpoint, restoreCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
 import { isSaveDue, isValidationDue } from './due.ts';
 import { Interrupt } from './interrupt.ts';
+import { planMemory, type MemoryPlan } from './memory-plan.ts';
 import { profiled } from './profile.ts';
 import { reportStep } from './progress.ts';
 import { ReplayedEpisodes } from './replay.ts';
@@ -33,6 +35,9 @@ export interface TrainSummary {
   totalSteps: number;
   checkpoint: string | null;
   interrupted: boolean;
+  /** GPU memory: the most that was in use, and what full prompts and responses would need; null where not planned. */
+  peakBytes: number;
+  plannedBytes: number | null;
   /** Validation before the first and after the last step, where configured. */
   before: Metrics | null;
   after: Metrics | null;
@@ -41,6 +46,7 @@ export interface TrainSummary {
 /** @throws {ConfigError} {DataError} {CheckpointError} {GpuError} */
 export async function runTraining(config: Config, options: TrainOptions): Promise<TrainSummary> {
   const checkpoint = options.resume ? await findCheckpoint(config, options.resume) : null;
+  const plan = await planMemory(config);
   const run = await openRun(config, {
     rowsPerStep: config.data.rollout_batch_size,
     resume: checkpoint !== null,
@@ -51,10 +57,11 @@ export async function runTraining(config: Config, options: TrainOptions): Promis
   try {
     if (checkpoint) await restoreCheckpoint(run, checkpoint.path);
     const start = checkpoint?.state ?? { step: 0, updates: 0, sampler: run.sampler.state, best: null };
-    announce(run, start.step);
-    if (options.dryRun) return summary(run, start.step, {});
+    announce(run, start.step, plan);
+    const plannedBytes = plan.peakBytes;
+    if (options.dryRun) return summary(run, start.step, { plannedBytes });
     await run.folder.describe(config, run.gpu);
-    return await loop(run, start, options);
+    return { ...(await loop(run, start, options)), plannedBytes };
   } finally {
     await closeRun(run);
   }
@@ -119,17 +126,23 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
   return summary(run, step, { before, after, checkpoint, interrupted: interrupt.requested });
 }
 
-function announce({ config, gpu, policy, rows, valRows, folder, totalSteps }: Run, done: number): void {
+function announce(
+  { config, gpu, policy, rows, valRows, folder, totalSteps }: Run,
+  done: number,
+  { peakBytes }: MemoryPlan,
+): void {
   const trainable = policy.model.layers.trainable().reduce((sum, { tensor }) => sum + tensor.size, 0);
   log.info(`adapter   ${gpu.name} (${gpu.kind})`);
   log.info(`model     ${config.model.path}: ${(trainable / 1e6).toFixed(2)} M trainable parameters`);
   log.info(`data      ${rows.length} rows to train on, ${valRows.length} held out`);
+  log.info(`memory    ${gigabytes(peakBytes)} at full length`);
   log.info(`run       ${folder.path}, steps ${done + 1} to ${totalSteps}`);
 }
 
 function summary(run: Run, step: number, rest: Partial<TrainSummary>): TrainSummary {
-  const empty = { checkpoint: null, interrupted: false, before: null, after: null };
-  return { folder: run.folder.path, step, totalSteps: run.totalSteps, ...empty, ...rest };
+  const empty = { checkpoint: null, interrupted: false, plannedBytes: null, before: null, after: null };
+  const { folder, totalSteps, gpu } = run;
+  return { folder: folder.path, step, totalSteps, peakBytes: gpu.budget.peakBytes, ...empty, ...rest };
 }
 
 function percent(share: number | undefined): string {

@@ -79,6 +79,8 @@ async function loop(run: Run): Promise<TrainSummary> {
     totalSteps,
     checkpoint,
     interrupted: interrupt.requested,
+    peakBytes: run.gpu.budget.peakBytes,
+    plannedBytes: null,
     before: null,
     after,
   };

@@ -40,7 +40,6 @@ describe.each(['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'])('%s', (modelName
       const alone = await engine.generate([{ prompt: prompts[i]!, count: 1 }], GREEDY);
       expect([...alone[0]![0]!.tokens], name).toEqual(greedy[name]);
     }
-    engine.dispose();
   });
 });
 
@@ -61,7 +60,6 @@ describe('sampling', () => {
       const engine = new RolloutEngine(policy, { maxRows: 200, stopAtEnd: false, ...options });
       const groups = await engine.generate(requests, SAMPLED);
       results.push(groups.map((group) => group.map(({ tokens, logprobs }) => [[...tokens], [...logprobs]])));
-      engine.dispose();
     }
     expect(results[1]).toEqual(results[0]);
     expect(results[2]).toEqual(results[0]);
@@ -79,7 +77,6 @@ describe('sampling', () => {
       const engine = new RolloutEngine(policy, { maxSequences, maxRows: 200 });
       const groups = await engine.generate(requests, options);
       results.push(groups.map((group) => group.map(({ tokens }) => [...tokens])));
-      engine.dispose();
     }
     expect(results[1]).toEqual(results[0]);
     const lengths = results[0]!.flat().map((tokens) => tokens.length);
@@ -111,10 +108,8 @@ describe('sampling', () => {
       const stopping = new RolloutEngine(policy, { maxRows: 200, stopAtEnd: false, ...options });
       const found = (await stopping.generate(requests, { ...SAMPLED, stopStrings })).flat();
       expect(found.map(({ tokens, logprobs, end }) => [[...tokens], [...logprobs], end])).toEqual(expected);
-      stopping.dispose();
     }
     expect(expected.filter(([, , end]) => end === 'stop').length).toBeGreaterThanOrEqual(2);
-    engine.dispose();
   });
 
   it('computes a picture once that prompts of several passes show', async () => {
@@ -138,7 +133,6 @@ describe('sampling', () => {
       alone.flat().map(({ tokens }) => [...tokens]),
     );
     computed.mockRestore();
-    engine.dispose();
   });
 
   it('tells of each request as soon as its responses are there, while others are still to come', async () => {
@@ -159,7 +153,6 @@ describe('sampling', () => {
     );
     expect(told).toEqual(groups.map((group, g) => [g, group.map(({ tokens }) => [...tokens])]));
     expect(soFar[0]).toBeLessThan(prompts.length);
-    engine.dispose();
   });
 
   it('moves every slot by one token without creating anything', async () => {
@@ -183,7 +176,7 @@ describe('sampling', () => {
     await opened.gpu.sync();
     expect(spies[1]).toHaveBeenCalled();
     vi.restoreAllMocks();
-    session.dispose();
+    session[Symbol.dispose]();
   });
 
   it('gives each sampled token the log-probability that training computes for it, to the bit', async () => {
@@ -206,6 +199,5 @@ describe('sampling', () => {
         expect([...entropies]).toEqual([...scored[g]![r]!.entropies]);
       }),
     );
-    engine.dispose();
   });
 });

@@ -146,7 +146,6 @@ async function sampledEpisodes({ model, config }: UpdateContext): Promise<Episod
     prompts.map((prompt) => ({ prompt, count: 3 })),
     { temperature: config.rollout.temperature, maxTokens: 12, seed: 5, step: 0 },
   );
-  engine.dispose();
   const row = { id: '', problem: '', answer: '', category: '', abilities: [], refinedCot: '' };
   return groups.map((group, promptIndex) =>
     group.map((response, responseIndex): Episode => ({

@@ -37,7 +37,6 @@ it('gives the greedy tokens of the engine', async () => {
     const found = await decoder.generate(prompt.tokens, { ...greedy, responses: 2 });
     expect([...found], QUESTIONS[i]).toEqual([...expected, ...expected]);
   }
-  engine.dispose();
   decoder.dispose();
   policy.model.dispose();
 });

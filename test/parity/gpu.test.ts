@@ -6,7 +6,7 @@ const device = openGpu();
 
 it('reads a range of a tensor', async () => {
   const values = randomValues(100, 'values');
-  const tensor = device.gpu.persistent('inputs', [10, 10], values);
+  const tensor = device.gpu.persistent('workspace', [10, 10], values);
   expect(await device.gpu.read(tensor, { start: 37, count: 5 })).toEqual(values.slice(37, 42));
   expect(await device.gpu.read(tensor, { start: 100, count: 0 })).toHaveLength(0);
   device.gpu.free(tensor);

@@ -118,8 +118,8 @@ it('records a step with all options', async () => {
   const [B, V, T] = [3, 300, 4];
   const { gpu } = device;
   const state = createSampleState({ slots: B, maxTokens: T, endTokens: [], banned: [], seenVocabulary: V });
-  const h = gpu.persistent('inputs', [B, 4], randomValues(B * 4, 'hidden'));
-  const tensor = gpu.persistent('inputs', [V, 4], randomValues(V * 4, 'weight'));
+  const h = gpu.persistent('workspace', [B, 4], randomValues(B * 4, 'hidden'));
+  const tensor = gpu.persistent('workspace', [V, 4], randomValues(V * 4, 'weight'));
   const step = () => {
     sampleTokens(h, { tensor, format: 'f32', shape: [V, 4] }, state, ALL);
     advance(state);

@@ -192,8 +192,8 @@ it('replays a recorded step: appends, moves on, and retires slots', async () => 
   const expected = [untilEnd(course(0)), untilEnd(course(1)), untilEnd(course(2).slice(0, 2)), []];
 
   const state = createSampleState({ slots: B, maxTokens: T, endTokens: [end, 19_999], banned: [] });
-  const weightTensor = gpu.persistent('inputs', [V, D], values);
-  const h = gpu.persistent('inputs', [B, D], hidden);
+  const weightTensor = gpu.persistent('workspace', [V, D], values);
+  const h = gpu.persistent('workspace', [B, D], hidden);
   const plan = gpu.record(() => {
     sampleTokens(h, { tensor: weightTensor, format: 'f32', shape: [V, D] }, state, { temperature: 1 });
     advance(state);

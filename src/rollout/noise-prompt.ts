@@ -1,21 +1,13 @@
-/** What the benchmarks ask. */
+/** Prompts of any size, for measurements and plans that need no meaning. */
 import { mropePositions } from '../processor/mrope.ts';
 import type { Prompt } from '../processor/prompt.ts';
-import type { Policy } from '../rollout/policy.ts';
+import type { Policy } from './policy.ts';
 import { RandomStream } from '../util/random.ts';
 
 /** Ids below this are plain bytes in tokenizers of the Qwen2 kind. */
 const BYTES = 256;
-
-/** A short question of text. */
-export function shortQuestion(policy: Policy): Promise<Prompt> {
-  return policy.prompt({
-    problem: 'What is 2 + 3?',
-    images: [],
-    systemPrompt: null,
-    where: 'wethink bench',
-  });
-}
+/** Values of a picture that are drawn, and repeated. */
+const NOISE_VALUES = 4093;
 
 /**
  * A prompt of noise: a picture of `side` by `side` patches where that is above 0, then words; `length` tokens.
@@ -29,12 +21,16 @@ export function noisePrompt(
 ): Prompt {
   const { mergeSize, patchValues } = model.architecture.vision;
   const { visionStartId, imagePadId, visionEndId } = tokenizer;
-  const random = new RandomStream(seed, 'bench-prompt');
+  const random = new RandomStream(seed, 'noise-prompt');
   const pads = Array<number>((side / mergeSize) ** 2).fill(imagePadId);
   const picture = side > 0 ? [visionStartId, ...pads, visionEndId] : [];
   const words = Array.from({ length: length - picture.length }, () => random.integer(BYTES));
   const tokens = Int32Array.from([...picture, ...words]);
-  const patches = Float32Array.from({ length: side * side * patchValues }, () => 2 * random.uniform() - 1);
+  const patches = new Float32Array(side * side * patchValues);
+  const noise = Float32Array.from({ length: NOISE_VALUES }, () => 2 * random.uniform() - 1);
+  for (let at = 0; at < patches.length; at += NOISE_VALUES) {
+    patches.set(noise.subarray(0, patches.length - at), at);
+  }
   const images = side > 0 ? [{ patches, grid: [1, side, side] as const }] : [];
   const grids = images.map(({ grid }) => grid);
   return {

@@ -1,0 +1,75 @@
+/** The part of a run that lies on the GPU: policy, reference, optimizer, and what samples from the policy. */
+import type { Config } from '../config/schema.ts';
+import type { Gpu } from '../gpu/gpu.ts';
+import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
+import { Optimizer } from '../optim/optimizer.ts';
+import { Policy } from '../rollout/policy.ts';
+import { RolloutEngine } from '../rollout/rollout.ts';
+
+export interface Learner {
+  config: Config;
+  gpu: Gpu;
+  policy: Policy;
+  /** The policy's model. */
+  model: Qwen2_5_VL;
+  /** The frozen start of a fully trained policy; null without a KL term, and with LoRA (adapter off). */
+  reference: Qwen2_5_VL | null;
+  optimizer: Optimizer;
+  rollouts: RolloutEngine;
+}
+
+/** Loads what lies on the GPU. @throws {CheckpointError} {GpuError} */
+export async function openLearner(gpu: Gpu, config: Config, needsReference: boolean): Promise<Learner> {
+  const { model: settings, trainer, rollout } = config;
+  const policy = await Policy.load(gpu, settings.path, modelSettings(config), pixelBounds(config));
+  const fullReference = needsReference && settings.lora.rank === 0;
+  return {
+    config,
+    gpu,
+    policy,
+    model: policy.model,
+    reference: fullReference ? await Qwen2_5_VL.load(gpu, settings.path, referenceSettings(config)) : null,
+    optimizer: new Optimizer(gpu, policy.model.layers.trainable(), config.optim),
+    rollouts: new RolloutEngine(policy, {
+      maxSequences: rollout.max_sequences,
+      maxRows: trainer.micro_batch_tokens,
+    }),
+  };
+}
+
+export function closeLearner({ gpu, policy, reference, optimizer }: Learner): void {
+  optimizer.dispose();
+  reference?.dispose();
+  policy.model.dispose();
+  gpu.close();
+}
+
+/** Bytes that all GPU buffers may take. */
+export function memoryLimit({ trainer }: Config): number {
+  const gigabytes = trainer.gpu.memory_budget_gb;
+  return gigabytes === null ? Infinity : gigabytes * 1e9;
+}
+
+function modelSettings({ model, trainer }: Config): ModelSettings {
+  return {
+    training: model.lora.rank > 0 ? 'lora' : 'full',
+    freezeVision: model.freeze_vision_tower,
+    lora: model.lora,
+    recompute: model.gradient_checkpointing,
+    quantization: model.quantization,
+    fromScratch: model.from_scratch,
+    seed: trainer.seed,
+  };
+}
+
+/** The policy's start: from scratch the seed gives the same weights again. */
+function referenceSettings({ model, trainer }: Config): ModelSettings {
+  return { ...FROZEN, fromScratch: model.from_scratch, seed: trainer.seed, line: 'reference' };
+}
+
+function pixelBounds({ data }: Config): { minPixels?: number; maxPixels?: number } {
+  return {
+    ...(data.min_pixels === null ? {} : { minPixels: data.min_pixels }),
+    ...(data.max_pixels === null ? {} : { maxPixels: data.max_pixels }),
+  };
+}
