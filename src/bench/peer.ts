@@ -1,6 +1,6 @@
 /**
- * `generate` of Hugging Face transformers in a child process (bench/peers/generate.py), which sleeps between the
- * rounds that it is told to run.
+ * PyTorch with Hugging Face transformers in a child process (bench/peers/transformers_peer.py), which sleeps between
+ * the rounds that it is told to run.
  */
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { createInterface } from 'node:readline';
@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { messageOf, ServiceError } from '../util/errors.ts';
 
-const SCRIPT = fileURLToPath(new URL('../../bench/peers/generate.py', import.meta.url));
+const SCRIPT = fileURLToPath(new URL('../../bench/peers/transformers_peer.py', import.meta.url));
 /** How much of what the child complained of is passed on. */
 const COMPLAINT_LETTERS = 400;
 
@@ -19,6 +19,12 @@ const loadedSchema = z.object({
 });
 const absentSchema = z.object({ absent: z.string() });
 const secondsSchema = z.object({ seconds: z.number().positive() });
+const stepSchema = z.object({
+  samplingSeconds: z.number().positive(),
+  referenceSeconds: z.number().positive(),
+  updateSeconds: z.number().positive(),
+  peakBytes: z.number().nullable(),
+});
 
 export interface PeerModel {
   folder: string;
@@ -26,6 +32,8 @@ export interface PeerModel {
   dtype: 'float32' | 'bfloat16';
   /** Random weights instead of the folder's. */
   random: boolean;
+  /** Rank of an adapter on the decoder, for `step`; 0 or left out: all weights are trained. */
+  loraRank?: number;
 }
 
 export interface PeerWork {
@@ -46,6 +54,9 @@ export interface Absent {
 
 /** What the peer computes with. */
 export type PeerFacts = z.infer<typeof loadedSchema>;
+
+/** A GRPO step by phase; the most memory of the card, null on a CPU. */
+export type PeerStep = z.infer<typeof stepSchema>;
 
 export class Peer {
   readonly #child: ChildProcessWithoutNullStreams;
@@ -74,7 +85,9 @@ export class Peer {
     if (python === undefined) return { absent: 'not asked for' };
     const peer = new Peer(python);
     try {
-      const answer = await peer.#ask({ load: model }, z.union([loadedSchema, absentSchema]));
+      const { loraRank = 0, ...rest } = model;
+      const load = { ...rest, lora_rank: loraRank };
+      const answer = await peer.#ask({ load }, z.union([loadedSchema, absentSchema]));
       if (!('absent' in answer)) {
         peer.#facts = answer;
         return peer;
@@ -100,6 +113,11 @@ export class Peer {
   async generate({ inputIds, ...rest }: PeerWork): Promise<number> {
     const { seconds } = await this.#ask({ generate: { input_ids: inputIds, ...rest } }, secondsSchema);
     return seconds;
+  }
+
+  /** Samples, scores with the reference, and updates once. @throws {ServiceError} when the peer fails */
+  async step({ inputIds, ...rest }: PeerWork): Promise<PeerStep> {
+    return this.#ask({ step: { input_ids: inputIds, ...rest } }, stepSchema);
   }
 
   async #ask<S extends z.ZodType>(request: object, schema: S): Promise<z.output<S>> {

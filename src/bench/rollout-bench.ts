@@ -7,7 +7,7 @@ import { log } from '../util/log.ts';
 import { measureHost, type HostResult } from './host-cost.ts';
 import { measureLarge, type LargeResult } from './large.ts';
 import { describeMachine, type Machine } from './machine.ts';
-import { PARTS, type Part, type Scale } from './parts.ts';
+import { ROLLOUT_PARTS, type RolloutPart, type Scale } from './parts.ts';
 import {
   makeModelFolder,
   removeModelFolder,
@@ -29,7 +29,7 @@ export interface RolloutBenchOptions {
   runs: number;
   /** A Python interpreter with transformers; undefined for none. */
   python: string | undefined;
-  parts: readonly Part[];
+  parts: readonly RolloutPart[];
   /** The widths of published models are divided by it. */
   scale: Scale;
 }
@@ -85,7 +85,7 @@ export async function benchRollout(options: RolloutBenchOptions): Promise<Rollou
       await removeModelFolder(folder);
     }
   };
-  const measure: Readonly<Record<Part, () => Promise<void>>> = {
+  const measure: Readonly<Record<RolloutPart, () => Promise<void>>> = {
     tokens: async () => {
       report.tokens = await withPolicy(model, FROZEN, (policy) =>
         measureTokens(policy, { ...sizes, python }),
@@ -111,7 +111,7 @@ export async function benchRollout(options: RolloutBenchOptions): Promise<Rollou
     },
   };
   try {
-    for (const part of PARTS) {
+    for (const part of ROLLOUT_PARTS) {
       if (!parts.includes(part)) continue;
       log.info(part);
       await measure[part]();

@@ -44,6 +44,25 @@ export const WHOLE_3B: ModelShape = {
   vision: { depth: 32, hidden: 1280, intermediate: 3420, heads: 16, fullAttention: [7, 15, 23, 31] },
 };
 
+/** As the whole, but two layers, and two blocks of the vision tower. */
+export const TWO_LAYERS_OF_3B: ModelShape = {
+  ...WHOLE_3B,
+  layers: 2,
+  vision: { ...WHOLE_3B.vision, depth: 2, fullAttention: [1] },
+};
+
+/** Qwen/Qwen2.5-VL-7B-Instruct. */
+export const WHOLE_7B: ModelShape = {
+  hidden: 3584,
+  intermediate: 18944,
+  layers: 28,
+  heads: 28,
+  kvHeads: 4,
+  vocab: 152064,
+  tiedHead: false,
+  vision: { depth: 32, hidden: 1280, intermediate: 3420, heads: 16, fullAttention: [7, 15, 23, 31] },
+};
+
 /** Columns of time, height and width in half a head of 128. */
 const MROPE_SECTION = [16, 24, 24];
 const HEAD_DIM = 128;

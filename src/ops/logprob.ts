@@ -49,6 +49,12 @@ function headSlices(rows: number, { tensor, scales }: StoredWeight, scratchBytes
   return weightSlices(tensor, columns, scales);
 }
 
+/** Bytes of the part of the head that is worked on at a time for so many rows. */
+export function headSliceBytes(rows: number, weight: StoredWeight): number {
+  const [slice] = headSlices(rows, weight, SCRATCH_BYTES);
+  return slice!.rows * weight.tensor.shape[1]! * 4;
+}
+
 /** Computes the logits slice by slice into one scratch [N, S] and hands each to `visit`. */
 export function forEachLogits(
   hidden: tf.TensorInfo,

@@ -18,10 +18,25 @@ export interface Learner {
   rollouts: RolloutEngine;
 }
 
-/** Loads what lies on the GPU. @throws {CheckpointError} {GpuError} */
-export async function openLearner(gpu: Gpu, config: Config, needsReference: boolean): Promise<Learner> {
+/**
+ * Loads what lies on the GPU.
+ * @param needsReference whether there is a KL term
+ * @param random weights instead of the folder's, for measurements
+ * @throws {CheckpointError} {GpuError}
+ */
+export async function openLearner(
+  gpu: Gpu,
+  config: Config,
+  needsReference: boolean,
+  random: Pick<ModelSettings, 'randomFormat'> & { fromScratch?: true } = {},
+): Promise<Learner> {
   const { model: settings, trainer, rollout } = config;
-  const policy = await Policy.load(gpu, settings.path, modelSettings(config), pixelBounds(config));
+  const policy = await Policy.load(
+    gpu,
+    settings.path,
+    { ...modelSettings(config), ...random },
+    pixelBounds(config),
+  );
   const fullReference = needsReference && settings.lora.rank === 0;
   return {
     config,

@@ -12,6 +12,11 @@ export class Stopwatch {
     return result;
   }
 
+  /** Of a phase so far; 0 for one that was not. */
+  seconds(phase: string): number {
+    return this.#seconds.get(phase) ?? 0;
+  }
+
   metrics(episodes: readonly { tokens: Int32Array; prompt: { tokens: Int32Array } }[]): Metrics {
     const total = (performance.now() - this.#start) / 1000;
     const tokens = episodes.reduce(

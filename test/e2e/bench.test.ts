@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { RolloutBenchReport } from '../../src/bench/rollout-bench.ts';
+import type { TrainBenchReport } from '../../src/bench/train-bench.ts';
 import { makeWorld, removeWorld, wethink } from './world.ts';
 
 const SMALL = '--adapter embedded --model model --responses 4 --tokens 8 --runs 2 --scale 8'.split(' ');
@@ -95,5 +96,35 @@ describe('wethink bench rollout', () => {
     const { status, stderr } = await wethink(world, 'bench', 'rollout', ...args);
     expect(status).toBe(2);
     expect(stderr).toMatch(message);
+  });
+});
+
+describe('wethink bench train', () => {
+  it('measures every part at a small size', async () => {
+    const args = '--adapter embedded --model model --runs 1 --scale 8 --peer none --json'.split(' ');
+    const { status, stdout, stderr } = await wethink(world, 'bench', 'train', ...args);
+    expect(stderr).not.toMatch(/Error/);
+    expect(status).toBe(0);
+    const { matmul, prefix, head, memory, step } = JSON.parse(stdout) as TrainBenchReport;
+    expect(matmul!.map(({ product }) => product)).toEqual([
+      ...['forward', 'inputGradient', 'weightGradient'],
+      ...['forward', 'inputGradient', 'weightGradient'],
+    ]);
+    expect(prefix!.rows).toEqual({ shared: 512 + 8 * 127, repeated: 8 * (512 + 127) });
+    expect(head).toMatchObject({ vocabulary: 18_992, width: 256, tokens: 256 });
+    expect(head!.peakBytes).toBeLessThan(head!.logitsBytes);
+    expect(memory).toHaveLength(3);
+    for (const { name, plannedBytes, measuredBytes } of memory!)
+      expect(plannedBytes, name).toBe(measuredBytes);
+    expect(step).toMatchObject([
+      { prompts: 8, group: 8, responseTokens: 64, peer: { absent: 'not asked for' } },
+    ]);
+    expect(numbers({ matmul, prefix, head, memory, step })).not.toContain(null);
+  });
+
+  it('knows its parts', async () => {
+    const { status, stderr } = await wethink(world, 'bench', 'train', '--only', 'tokens');
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/expected some of matmul, prefix, head, memory, step/);
   });
 });

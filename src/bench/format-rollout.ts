@@ -1,22 +1,15 @@
-/** The report of the benchmark as text. */
-import type { Rounds } from './median.ts';
-import type { Absent } from './peer.ts';
+/** The report of the benchmark of rollouts as text. */
+import { figures, formatTable, number, type Row } from './format-table.ts';
 import type { RolloutBenchReport } from './rollout-bench.ts';
 
-/** What was measured, its median, and the least and the most of the rounds where they are known. */
-type Row = readonly [name: string, median: string, spread: string];
-
 /** @returns lines, each with its end */
-export function formatReport(report: RolloutBenchReport): string {
-  const { adapter, cpu, cores, load, date, versions } = report.machine;
-  const software = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [
-    `${adapter.name} (${adapter.kind}); ${cpu}, ${cores} cores, load ${load.toFixed(1)}; ${date}`,
-    software.join(', '),
-    '',
-    ...table([...tokens(report), ...host(report), ...traffic(report), ...large(report)]),
-    '',
-  ].join('\n');
+export function formatRolloutReport(report: RolloutBenchReport): string {
+  return formatTable(report.machine, [
+    ...tokens(report),
+    ...host(report),
+    ...traffic(report),
+    ...large(report),
+  ]);
 }
 
 function tokens({ tokens: result }: RolloutBenchReport): Row[] {
@@ -74,23 +67,4 @@ function large({ large: result }: RolloutBenchReport): Row[] {
       `${number(batch.decodeBoundShare)} without the prompts`,
     ],
   ]);
-}
-
-function figures(result: Rounds | Absent): [string, string] {
-  if ('absent' in result) return ['absent', result.absent.replaceAll(/\s+/g, ' ')];
-  const { median, rounds } = result;
-  return [number(median), `${number(Math.min(...rounds))} to ${number(Math.max(...rounds))}`];
-}
-
-/** Three digits, and all those before the point. */
-function number(value: number): string {
-  return Math.abs(value) >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(3);
-}
-
-/** Lines of aligned columns. */
-function table(rows: readonly Row[]): string[] {
-  const [first, second] = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(([name, median, spread]) =>
-    `${name.padEnd(first!)}  ${median.padStart(second!)}  ${spread}`.trimEnd(),
-  );
 }

@@ -1,0 +1,92 @@
+/** The memory that is planned for a step beside what the same step takes. */
+import { parseConfig } from '../config/load.ts';
+import type { AdapterChoice } from '../gpu/adapter.ts';
+import { Gpu } from '../gpu/gpu.ts';
+import { fullPrompts, takeFullStep } from '../train/full-step.ts';
+import { closeLearner, openLearner } from '../train/learner.ts';
+import { planMemory } from '../train/memory-plan.ts';
+import {
+  makeModelFolder,
+  removeModelFolder,
+  scaled,
+  type ModelShape,
+  TWO_LAYERS_OF_3B,
+  TWO_LAYERS_OF_7B,
+} from './shapes.ts';
+import type { Scale } from './parts.ts';
+
+interface Case {
+  name: string;
+  /** Of a model with random weights; the folder's own model where there is none. */
+  shape?: ModelShape;
+  overrides: readonly string[];
+}
+
+const CASES: readonly Case[] = [
+  {
+    name: 'the model in full, with a reference',
+    overrides: ['data.max_prompt_length=128', 'data.max_response_length=64', 'algorithm.kl_coef=0.01'],
+  },
+  {
+    name: 'two layers of 3B, LoRA 64, recomputed',
+    shape: TWO_LAYERS_OF_3B,
+    overrides: ['model.lora.rank=64', 'model.gradient_checkpointing=true', 'algorithm.kl_coef=0.01'],
+  },
+  {
+    name: 'two layers of 7B on int4, LoRA 16',
+    shape: TWO_LAYERS_OF_7B,
+    overrides: ['model.lora.rank=16', 'model.quantization=int4', 'algorithm.kl_coef=0'],
+  },
+];
+
+/** A step that is whole and small: prompts in several passes, and responses of full length. */
+const COMMON = [
+  'data.train_files=none',
+  'data.max_prompt_length=48',
+  'data.max_response_length=16',
+  'data.rollout_batch_size=2',
+  'data.max_pixels=12544',
+  'rollout.n=2',
+  'trainer.micro_batch_tokens=128',
+];
+
+export interface MemoryCheck {
+  name: string;
+  plannedBytes: number;
+  measuredBytes: number;
+  /** Planned over measured. */
+  ratio: number;
+}
+
+/** @param model folder of the first case, whose tokenizer the others take */
+export async function checkMemory(
+  model: string,
+  adapter: AdapterChoice,
+  scale: Scale,
+): Promise<MemoryCheck[]> {
+  const checks: MemoryCheck[] = [];
+  for (const { name, shape, overrides } of CASES) {
+    const folder = shape ? await makeModelFolder(scaled(shape, scale), model) : model;
+    try {
+      const length = [...COMMON, ...overrides].findLast((key) => key.startsWith('data.max_response_length'))!;
+      const config = parseConfig('', 'memory', [
+        ...COMMON,
+        ...overrides,
+        `rollout.min_tokens=${length.split('=')[1]}`,
+        `model.path=${folder}`,
+        `trainer.gpu.adapter=${adapter}`,
+      ]);
+      const { peakBytes: plannedBytes } = await planMemory(config);
+      const gpu = await Gpu.open(adapter);
+      const random = shape && ({ fromScratch: true, randomFormat: 'bf16' } as const);
+      const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, random);
+      await takeFullStep(learner, fullPrompts(learner), 1);
+      const { peakBytes: measuredBytes } = gpu.budget;
+      closeLearner(learner);
+      checks.push({ name, plannedBytes, measuredBytes, ratio: plannedBytes / measuredBytes });
+    } finally {
+      if (shape) await removeModelFolder(folder);
+    }
+  }
+  return checks;
+}
