@@ -146,6 +146,17 @@ const algorithm = z
       .boolean()
       .default(false)
       .describe('Leave responses without an end token out of the loss.'),
+    sync_ref_model: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Let the reference model follow the policy (TR-DPO): it becomes ref_model_mixup_alpha of the policy and the ' +
+          'rest of itself. It is then stored as f32. Needs kl_coef above 0 and lora.rank 0.',
+      ),
+    ref_model_mixup_alpha: fraction().default(0.6).describe("The policy's share in the new reference model."),
+    ref_model_sync_steps: count()
+      .default(512)
+      .describe('Let the reference model follow every so many steps.'),
   })
   .prefault({});
 

@@ -9,6 +9,7 @@ import type { Episode } from '../grpo/episode.ts';
 import { addAdvantages } from './advantages.ts';
 import { episodeMetrics } from './episode-metrics.ts';
 import { addReference, updatePolicy } from './policy-update.ts';
+import { synchroniseReference } from './reference-sync.ts';
 import { StepRewards } from './rewards.ts';
 import type { EpisodeSource } from './rollouts.ts';
 import type { Metrics } from './run-folder.ts';
@@ -43,6 +44,7 @@ export async function trainStep(
   await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm, run.reward.weights));
   if (algorithm.kl_coef > 0) await watch.time('ref', () => addReference(run, groups));
   const meter = await watch.time('update_actor', () => updatePolicy(run, groups, updates));
+  synchroniseReference(run, step);
 
   const metrics = {
     step,

@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { makeDigits } from '../../scripts/make-digits.ts';
+import { SafetensorsFile } from '../../src/io/safetensors.ts';
 import { wethink, writeRows } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
@@ -16,6 +17,9 @@ const REWARD_MODEL = fileURLToPath(new URL('../../checkpoints/reward-mini', impo
 const ADAPTER = process.env['WETHINK_ADAPTER'] ?? 'embedded';
 /** What differs between two runs of the same course. */
 const TIMES = /^(timing_s|perf)\//;
+const MIXUP_ALPHA = 0.6;
+/** Two products of weights below 2 and their sum, in f32. */
+const MIX_TOLERANCE = 3e-7;
 
 let world: string;
 beforeAll(async () => {
@@ -31,7 +35,14 @@ beforeAll(async () => {
     },
     rollout: { n: 4 },
     reward: { model: { path: REWARD_MODEL, threshold: 0.5 } },
-    algorithm: { kl_coef: 0.02, mini_batch_prompts: 2, num_iterations: 2 },
+    algorithm: {
+      kl_coef: 0.02,
+      mini_batch_prompts: 2,
+      num_iterations: 2,
+      sync_ref_model: true,
+      ref_model_mixup_alpha: MIXUP_ALPHA,
+      ref_model_sync_steps: 6,
+    },
     optim: { lr: 3e-4, warmup_steps: 4, lr_scheduler_type: 'cosine' },
     trainer: {
       max_steps: 12,
@@ -61,7 +72,7 @@ async function metricsOf(run: string): Promise<Record<string, number>[]> {
 }
 
 async function finalFiles(run: string, step: string): Promise<Buffer[]> {
-  const names = ['model.safetensors', 'optimizer.safetensors'];
+  const names = ['model.safetensors', 'optimizer.safetensors', 'reference.safetensors'];
   return Promise.all(names.map((name) => readFile(at('runs/wethink', run, step, name))));
 }
 
@@ -90,6 +101,13 @@ async function signalAfter(
   });
 }
 
+/** The f32 values of every tensor of a file in order. */
+async function weightsOf(path: string): Promise<Float32Array[]> {
+  await using file = await SafetensorsFile.open(path);
+  const names = [...file.tensors.keys()].sort();
+  return await Promise.all(names.map((name) => file.readF32(name)));
+}
+
 it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken run', async () => {
   const whole = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
   expect(whole.status, whole.stderr).toBe(0);
@@ -108,6 +126,24 @@ it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken r
   expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
     true,
   );
+});
+
+it('mixes the policy into the reference in the steps of synchronisation', async () => {
+  const folder = (step: string) => at('runs/wethink/whole', step);
+  let reference = await weightsOf(join(MINI, 'model.safetensors'));
+  for (const step of ['step_000006', 'step_000012']) {
+    const policy = await weightsOf(join(folder(step), 'model.safetensors'));
+    const mixed = await weightsOf(join(folder(step), 'reference.safetensors'));
+    mixed.forEach((values, t) => {
+      const difference = values.reduce((most, value, i) => {
+        const expected = MIXUP_ALPHA * policy[t]![i]! + (1 - MIXUP_ALPHA) * reference[t]![i]!;
+        return Math.max(most, Math.abs(value - expected));
+      }, 0);
+      expect(difference).toBeLessThanOrEqual(MIX_TOLERANCE);
+    });
+    expect(mixed).not.toEqual(reference);
+    reference = mixed;
+  }
 });
 
 it('ends after its step on Ctrl-C, with a checkpoint and the command that continues', async () => {
@@ -162,6 +198,7 @@ it('replays given responses and rewards: the weights after it follow from them a
     const once = [
       'algorithm.mini_batch_prompts=null',
       'algorithm.num_iterations=1',
+      'algorithm.sync_ref_model=false',
       'trainer.max_steps=1',
       'trainer.val_freq=-1',
     ];
@@ -175,7 +212,8 @@ it('replays given responses and rewards: the weights after it follow from them a
       ...overrides,
     );
     expect(status, stderr).toBe(0);
-    return (await finalFiles(name, 'step_000001'))[0]!;
+    expect(existsSync(at('runs/wethink', name, 'step_000001/reference.safetensors'))).toBe(false);
+    return readFile(at('runs/wethink', name, 'step_000001/model.safetensors'));
   };
   const weights = await run('replay-a', 'replay.jsonl');
   expect(await run('replay-b', 'replay.jsonl', 'trainer.seed=5')).toEqual(weights);

@@ -23,6 +23,8 @@ it.each([
     [...REPLAY, 'algorithm.multi_objective_aggregation=normalize_then_sum'],
     /multi_objective_aggregation: expected sum_then_normalize/,
   ],
+  [['algorithm.sync_ref_model=true', 'algorithm.kl_coef=0'], /sync_ref_model: expected false, .*kl_coef/],
+  [['algorithm.sync_ref_model=true', 'model.lora.rank=4'], /sync_ref_model: expected false, .*lora\.rank/],
   [['algorithm.mini_batch_prompts=3'], /mini_batch_prompts: expected a divisor of .*\(8\), found 3/],
   [
     ['trainer.val_freq=5', 'trainer.val_after_train=true'],
