@@ -76,6 +76,18 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
       'expected sum_then_normalize, because rollout.engine=replay gives whole rewards without parts',
     );
   }
+  if (algorithm?.online_filtering && rollout?.engine === 'replay') {
+    report(
+      'algorithm.online_filtering',
+      'expected false, because rollout.engine=replay trains on the groups that are given, found true',
+    );
+  }
+  if (algorithm && algorithm.filter_low >= algorithm.filter_high) {
+    report(
+      'algorithm.filter_low',
+      `expected less than algorithm.filter_high (${algorithm.filter_high}), found ${algorithm.filter_low}`,
+    );
+  }
   if (algorithm?.sync_ref_model && algorithm.kl_coef === 0) {
     report(
       'algorithm.sync_ref_model',

@@ -36,7 +36,7 @@ export type TrainerState = z.infer<typeof stateSchema>;
 
 /** What may change between a checkpoint and its continuation without changing the run's course. */
 const SAFE_TO_CHANGE =
-  /^trainer\.(val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
+  /^trainer\.(max_try_make_batch|val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
 
 const LENGTH_KEYS = ['trainer.max_steps', 'trainer.total_epochs'];
 

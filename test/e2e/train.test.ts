@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { makeDigits } from '../../scripts/make-digits.ts';
 import { SafetensorsFile } from '../../src/io/safetensors.ts';
-import { wethink, writeRows } from './world.ts';
+import { readRows, wethink, writeRows } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const MINI = fileURLToPath(new URL('../../checkpoints/mini', import.meta.url));
@@ -39,6 +39,7 @@ beforeAll(async () => {
       kl_coef: 0.02,
       mini_batch_prompts: 2,
       num_iterations: 2,
+      online_filtering: true,
       sync_ref_model: true,
       ref_model_mixup_alpha: MIXUP_ALPHA,
       ref_model_sync_steps: 6,
@@ -108,6 +109,16 @@ async function weightsOf(path: string): Promise<Float32Array[]> {
   return await Promise.all(names.map((name) => file.readF32(name)));
 }
 
+/** Fails unless each step trained on four groups whose prompts have numbers, and so random numbers, of their own. */
+async function expectDistinctPrompts(steps: readonly Record<string, number>[]): Promise<void> {
+  for (const { step, ['filter/generated_groups']: generated } of steps) {
+    const file = at('runs/wethink/whole/rollouts', `step_${String(step).padStart(6, '0')}.jsonl`);
+    const numbers = (await readRows<{ prompt_id: number }>(file)).map(({ prompt_id }) => prompt_id);
+    expect(new Set(numbers).size).toBe(4);
+    expect(Math.max(...numbers)).toBeLessThan(generated!);
+  }
+}
+
 it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken run', async () => {
   const whole = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
   expect(whole.status, whole.stderr).toBe(0);
@@ -126,6 +137,10 @@ it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken r
   expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
     true,
   );
+  // Filtering had to try again, at least in the part that was resumed.
+  expect(expected.slice(6).some((metrics) => metrics['filter/num_try_make_batch']! > 1)).toBe(true);
+  expect(expected.every((metrics) => metrics['filter/kept_groups']! >= 4)).toBe(true);
+  await expectDistinctPrompts(expected);
 });
 
 it('mixes the policy into the reference in the steps of synchronisation', async () => {
@@ -198,6 +213,7 @@ it('replays given responses and rewards: the weights after it follow from them a
     const once = [
       'algorithm.mini_batch_prompts=null',
       'algorithm.num_iterations=1',
+      'algorithm.online_filtering=false',
       'algorithm.sync_ref_model=false',
       'trainer.max_steps=1',
       'trainer.val_freq=-1',

@@ -23,6 +23,14 @@ it.each([
     [...REPLAY, 'algorithm.multi_objective_aggregation=normalize_then_sum'],
     /multi_objective_aggregation: expected sum_then_normalize/,
   ],
+  [
+    [...REPLAY, 'algorithm.online_filtering=true'],
+    /online_filtering: expected false, because rollout\.engine=replay/,
+  ],
+  [
+    ['algorithm.filter_low=0.5', 'algorithm.filter_high=0.5'],
+    /filter_low: expected less than .*\(0\.5\), found 0\.5/,
+  ],
   [['algorithm.sync_ref_model=true', 'algorithm.kl_coef=0'], /sync_ref_model: expected false, .*kl_coef/],
   [['algorithm.sync_ref_model=true', 'model.lora.rank=4'], /sync_ref_model: expected false, .*lora\.rank/],
   [['algorithm.mini_batch_prompts=3'], /mini_batch_prompts: expected a divisor of .*\(8\), found 3/],
