@@ -161,6 +161,23 @@ it('mixes the policy into the reference in the steps of synchronisation', async 
   }
 });
 
+it('saves what it has reached when filtering finds too few groups, and goes on from there', async () => {
+  const tries = (await metricsOf('whole')).map((metrics) => metrics['filter/num_try_make_batch']!);
+  const enough = Math.max(...tries);
+  const failing = 1 + tries.indexOf(enough);
+  expect(failing, 'a first step that fails has nothing to save').toBeGreaterThan(1);
+  const name = 'trainer.experiment_name=short';
+  const limit = `trainer.max_try_make_batch=${enough - 1}`;
+  const failed = await wethink(world, 'train', 'run.yaml', name, 'trainer.save_freq=-1', limit);
+  expect(failed.status).toBe(2);
+  expect(failed.stderr).toContain(`step ${failing}: algorithm.online_filtering`);
+  expect(await metricsOf('short')).toHaveLength(failing - 1);
+  const resumed = await wethink(world, 'train', 'run.yaml', '--resume', name);
+  expect(resumed.status, resumed.stderr).toBe(0);
+  expect(await metricsOf('short')).toEqual(await metricsOf('whole'));
+  expect(await finalFiles('short', 'step_000012')).toEqual(await finalFiles('whole', 'step_000012'));
+});
+
 it('ends after its step on Ctrl-C, with a checkpoint and the command that continues', async () => {
   const stopped = await signalAfter('stopped', 'step  2/12', 'SIGINT');
   expect(stopped.code, stopped.stderr).toBe(0);
