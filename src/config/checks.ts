@@ -76,6 +76,30 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
       'expected sum_then_normalize, because rollout.engine=replay gives whole rewards without parts',
     );
   }
+  if (algorithm?.online_filtering && rollout?.engine === 'replay') {
+    report(
+      'algorithm.online_filtering',
+      'expected false, because rollout.engine=replay trains on the groups that are given, found true',
+    );
+  }
+  if (algorithm && algorithm.filter_low >= algorithm.filter_high) {
+    report(
+      'algorithm.filter_low',
+      `expected less than algorithm.filter_high (${algorithm.filter_high}), found ${algorithm.filter_low}`,
+    );
+  }
+  if (algorithm?.sync_ref_model && algorithm.kl_coef === 0) {
+    report(
+      'algorithm.sync_ref_model',
+      'expected false, because algorithm.kl_coef 0 keeps no reference model, found true',
+    );
+  }
+  if (algorithm?.sync_ref_model && model && model.lora.rank > 0) {
+    report(
+      'algorithm.sync_ref_model',
+      'expected false, because with model.lora.rank above 0 the reference model is the policy without its adapter, found true',
+    );
+  }
   const mini = algorithm?.mini_batch_prompts ?? null;
   if (data && mini !== null && data.rollout_batch_size % mini !== 0) {
     report(

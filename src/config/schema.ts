@@ -146,6 +146,29 @@ const algorithm = z
       .boolean()
       .default(false)
       .describe('Leave responses without an end token out of the loss.'),
+    online_filtering: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Train only on groups with filter_low < mean of filter_key < filter_high, and sample further prompts until ' +
+          'rollout_batch_size of them are found (DAPO).',
+      ),
+    filter_key: text()
+      .default('accuracy')
+      .describe('What is averaged: a part of the reward by its name, or overall for their weighted sum.'),
+    filter_low: z.number().default(0.01).describe('Groups with this mean or a lower one are left out.'),
+    filter_high: z.number().default(0.99).describe('Groups with this mean or a higher one are left out.'),
+    sync_ref_model: z
+      .boolean()
+      .default(false)
+      .describe(
+        'Let the reference model follow the policy (TR-DPO): it becomes ref_model_mixup_alpha of the policy and the ' +
+          'rest of itself. It is then stored as f32. Needs kl_coef above 0 and lora.rank 0.',
+      ),
+    ref_model_mixup_alpha: fraction().default(0.6).describe("The policy's share in the new reference model."),
+    ref_model_sync_steps: count()
+      .default(512)
+      .describe('Let the reference model follow every so many steps.'),
   })
   .prefault({});
 
@@ -185,6 +208,11 @@ const trainer = z
     save_checkpoint_path: text().default('checkpoints').describe('Folder of all runs.'),
     total_epochs: count().default(1).describe('Passes over the training rows.'),
     max_steps: count().nullable().default(null).describe('Steps; overrides total_epochs.'),
+    max_try_make_batch: count()
+      .default(20)
+      .describe(
+        'With algorithm.online_filtering: at most so many times rollout_batch_size prompts are sampled for one step.',
+      ),
     val_freq: everySteps().default(-1).describe('Validate every so many steps; -1: never.'),
     val_before_train: z.boolean().default(false).describe('Validate before the first step.'),
     val_after_train: z.boolean().default(false).describe('Validate after the last step.'),

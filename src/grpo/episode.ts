@@ -5,7 +5,7 @@ import type { Prompt } from '../processor/prompt.ts';
 export interface Episode {
   row: Row;
   prompt: Prompt;
-  /** Position of the prompt in the step's batch, and of the response in its group. */
+  /** Number of the prompt among all that the step has generated for, and of the response in its group. */
   promptIndex: number;
   responseIndex: number;
   /** Sampled token ids, the end token included. */

@@ -19,17 +19,17 @@ export const ADAPTER_FILE = 'adapter_model.safetensors';
 export type SaveDtype = 'stored' | 'bf16';
 
 /**
- * Writes every parameter of the base model into `<folder>/model.safetensors`.
+ * Writes every parameter of the base model into a safetensors file.
  * @throws {CheckpointError} when the model was quantised as it was loaded
  */
 export async function saveWeights(
   model: Qwen2_5_VL,
-  folder: string,
+  path: string,
   dtype: SaveDtype = 'stored',
 ): Promise<void> {
   const { base } = model.layers;
   await writeSafetensors(
-    join(folder, WEIGHTS_FILE),
+    path,
     base.all().flatMap((parameter) => tensorsOf(base, parameter, '', dtype)),
   );
 }

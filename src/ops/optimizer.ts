@@ -1,6 +1,6 @@
 /**
  * The optimizer's arithmetic, all of it in place on the GPU: accumulating gradients, their global norm, the
- * clip factor, and AdamW. Launchers only. Tensors larger than a binding are walked in pieces.
+ * clip factor, AdamW, and mixing two models. Launchers only. Tensors larger than a binding are walked in pieces.
  */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
@@ -88,6 +88,18 @@ export function accumulate(into: tf.TensorInfo, gradient: tf.TensorInfo, scale =
     currentGpu().dispatch('optim/accumulate', {
       operands: { gradient: of(gradient), into: of(into) },
       params: { count, scale },
+      grid: gridFor(count, 64),
+    });
+  }
+}
+
+/** Launches into = (1 - alpha) · into + alpha · source, in place. @throws {ShapeError} when the shapes disagree */
+export function mix(into: tf.TensorInfo, source: tf.TensorInfo, alpha: number): void {
+  checkShape('mix.source', source.shape, into.shape);
+  for (const { count, of } of pieces(into)) {
+    currentGpu().dispatch('optim/mix', {
+      operands: { source: of(source), into: of(into) },
+      params: { count, keep: 1 - alpha, alpha },
       grid: gridFor(count, 64),
     });
   }

@@ -21,13 +21,15 @@ export interface RolloutRequest {
   prompt: Prompt;
   /** Responses wanted. */
   count: number;
+  /** Keys its noise within the step; its place in the list unless given. */
+  id?: number;
 }
 
 export interface Sampling extends SampleOptions {
   maxTokens: number;
   /** A response ends with the token that completes one of these texts. */
   stopStrings?: readonly string[];
-  /** With the step, the request, the response and the position it keys the noise of each token. */
+  /** With the step, the request's id, the response and the position it keys the noise of each token. */
   seed: number;
   step: number;
 }
@@ -213,10 +215,11 @@ export class RolloutEngine {
     { maxTokens, seed, step }: Pick<Sampling, 'maxTokens' | 'seed' | 'step'>,
   ): void {
     const starts = placed.map(({ slot, request, response, firstRow }): SlotStart => {
-      const { tokens, ropeDelta } = requests[request]!.prompt;
+      const { prompt, id: promptId = request } = requests[request]!;
+      const { tokens, ropeDelta } = prompt;
       return {
         slot,
-        promptId: request,
+        promptId,
         responseId: response,
         input: tokens.at(-1)!,
         promptRows: [firstRow, firstRow + tokens.length],

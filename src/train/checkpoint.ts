@@ -36,10 +36,12 @@ export type TrainerState = z.infer<typeof stateSchema>;
 
 /** What may change between a checkpoint and its continuation without changing the run's course. */
 const SAFE_TO_CHANGE =
-  /^trainer\.(val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
+  /^trainer\.(max_try_make_batch|val_freq|val_before_train|val_after_train|save_freq|save_limit|micro_batch_tokens|gpu\..*)$/;
 
 const LENGTH_KEYS = ['trainer.max_steps', 'trainer.total_epochs'];
 
+/** The reference policy, where it is not the start of the run (algorithm.sync_ref_model). */
+const REFERENCE_FILE = 'reference.safetensors';
 const OPTIMIZER_FILE = 'optimizer.safetensors';
 const STATE_FILE = 'state.json';
 
@@ -51,8 +53,11 @@ export async function saveCheckpoint(run: Run, state: TrainerState, isBest: bool
   await writeFolderAtomic(path, async (temporary) => {
     if (config.model.lora.rank > 0) await saveAdapter(model, temporary, config.model.lora, config.model.path);
     else {
-      await saveWeights(model, temporary);
+      await saveWeights(model, join(temporary, WEIGHTS_FILE));
       await copyModelFiles(policy.folder, temporary);
+    }
+    if (run.reference && config.algorithm.sync_ref_model) {
+      await saveWeights(run.reference, join(temporary, REFERENCE_FILE));
     }
     await optimizer.save(join(temporary, OPTIMIZER_FILE));
     const stored = { ...state, seed: config.trainer.seed, config_hash: configHash(config) };
@@ -108,11 +113,17 @@ export async function findCheckpoint(
   return { path, state: parsed.data };
 }
 
-/** Puts the policy and the optimizer back to where the checkpoint left them. */
-export async function restoreCheckpoint({ config, model, optimizer }: Run, path: string): Promise<void> {
+/** Puts the policy, the optimizer and a reference that follows the policy back to where the checkpoint left them. */
+export async function restoreCheckpoint(
+  { config, model, reference, optimizer }: Run,
+  path: string,
+): Promise<void> {
   const weights = config.model.lora.rank > 0 ? ADAPTER_FILE : WEIGHTS_FILE;
   await restoreTrainable(model, join(path, weights));
   await optimizer.restore(join(path, OPTIMIZER_FILE));
+  if (reference && config.algorithm.sync_ref_model) {
+    await restoreTrainable(reference, join(path, REFERENCE_FILE));
+  }
 }
 
 async function refuseChanges(config: Config, folder: string): Promise<void> {

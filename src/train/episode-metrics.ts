@@ -5,13 +5,18 @@ import type { Metrics } from './run-folder.ts';
 /** Groups whose rewards differ by less teach nothing: their advantages are zero. */
 const ZERO_SPREAD = 1e-6;
 
-export function episodeMetrics(groups: readonly Episode[][]): Metrics {
+/**
+ * @param groups those that are trained on
+ * @param generated those and what online filtering left out: rewards are reported of all of them, because those of
+ *   a filtered choice say little about the policy
+ */
+export function episodeMetrics(groups: readonly Episode[][], generated: readonly Episode[][]): Metrics {
   const episodes = groups.flat();
   const lengths = episodes.map(({ tokens }) => tokens.length);
   const promptLengths = groups.map(([first]) => first!.prompt.tokens.length);
   return {
-    ...rewardMetrics(episodes, 'reward/overall', (part) => `reward/${part}`),
-    'reward/unknown_frac': mean(episodes.map(({ reward }) => (reward.reward === null ? 1 : 0))),
+    ...rewardMetrics(generated.flat(), 'reward/overall', (part) => `reward/${part}`),
+    'reward/unknown_frac': mean(generated.flat().map(({ reward }) => (reward.reward === null ? 1 : 0))),
     ...spread('critic/score', known(episodes.map(({ reward }) => reward.reward))),
     ...spread(
       'critic/advantages',

@@ -31,7 +31,7 @@ const adapterSchema = z.looseObject({
 export async function exportHuggingFace(gpu: Gpu, from: string, to: string, dtype: SaveDtype): Promise<void> {
   const { model, folder } = await openForExport(gpu, from);
   await writeFolderAtomic(to, async (temporary) => {
-    await saveWeights(model, temporary, dtype);
+    await saveWeights(model, join(temporary, WEIGHTS_FILE), dtype);
     await copyModelFiles(folder, temporary);
   });
   model.dispose();

@@ -12,7 +12,10 @@ export interface Learner {
   policy: Policy;
   /** The policy's model. */
   model: Qwen2_5_VL;
-  /** The frozen start of a fully trained policy; null without a KL term, and with LoRA (adapter off). */
+  /**
+   * The start of a fully trained policy, frozen or following it (train/reference-sync.ts); null without a KL term,
+   * and with LoRA (adapter off).
+   */
   reference: Qwen2_5_VL | null;
   optimizer: Optimizer;
   rollouts: RolloutEngine;
@@ -77,9 +80,19 @@ function modelSettings({ model, trainer }: Config): ModelSettings {
   };
 }
 
-/** The policy's start: from scratch the seed gives the same weights again. */
-function referenceSettings({ model, trainer }: Config): ModelSettings {
-  return { ...FROZEN, fromScratch: model.from_scratch, seed: trainer.seed, line: 'reference' };
+/**
+ * The policy's start: from scratch the seed gives the same weights again. One that follows the policy has the
+ * format of the policy, f32 where it is trained.
+ */
+function referenceSettings({ model, algorithm, trainer }: Config): ModelSettings {
+  return {
+    ...FROZEN,
+    training: algorithm.sync_ref_model ? 'full' : 'none',
+    freezeVision: model.freeze_vision_tower,
+    fromScratch: model.from_scratch,
+    seed: trainer.seed,
+    line: 'reference',
+  };
 }
 
 function pixelBounds({ data }: Config): { minPixels?: number; maxPixels?: number } {

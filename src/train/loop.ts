@@ -1,5 +1,6 @@
 /** A training run from start (or checkpoint) to end: steps, validation, checkpoints. */
 import type { Config } from '../config/schema.ts';
+import { DataError, ServiceError } from '../util/errors.ts';
 import { gigabytes } from '../util/gigabytes.ts';
 import { log } from '../util/log.ts';
 import { findCheckpoint, restoreCheckpoint, saveCheckpoint, type TrainerState } from './checkpoint.ts';
@@ -88,12 +89,17 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
   const startedAt = performance.now();
   let step = start.step;
   while (step < totalSteps && !interrupt.requested) {
+    const reached = { step, updates, sampler: run.sampler.state, best };
     step += 1;
     const takeStep = () => trainStep(run, source, step, updates);
-    const result =
-      options.profile && step === start.step + PROFILED_STEP
-        ? await profiled(run.gpu, takeStep)
-        : await takeStep();
+    const isProfiled = options.profile && step === start.step + PROFILED_STEP;
+    const result = await (isProfiled ? profiled(run.gpu, takeStep) : takeStep()).catch(async (error) => {
+      const isUnsaved = reached.step > start.step && !isSaveDue(run, reached.step);
+      if (isUnsaved && isBeforeUpdate(error)) {
+        log.info(`saved step ${reached.step}: ${await saveCheckpoint(run, reached, false)}`);
+      }
+      throw error;
+    });
     updates = result.updates;
     // A function, because Ctrl-C may come at any time.
     const saves = () => isSaveDue(run, step) || interrupt.requested;
@@ -124,6 +130,11 @@ async function loop(run: Run, start: TrainerState, options: TrainOptions): Promi
     log.info(`Stopped after step ${step}. To continue: wethink train ${options.configFile} --resume`);
   }
   return summary(run, step, { before, after, checkpoint, interrupted: interrupt.requested });
+}
+
+/** Data and services fail before a step changes any weight: what the steps before have reached is whole. */
+function isBeforeUpdate(error: unknown): boolean {
+  return error instanceof DataError || error instanceof ServiceError;
 }
 
 function announce(

@@ -72,7 +72,12 @@ export class ReplayedEpisodes implements EpisodeSource {
     return new ReplayedEpisodes(run, groups);
   }
 
-  async collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]> {
+  /** Online filtering is refused with replay, so that a step has no prompts but its first. */
+  async collect(
+    step: number,
+    _firstPrompt: number,
+    onGroup: (group: Episode[]) => void,
+  ): Promise<Episode[][]> {
     const { rollout_batch_size: size } = this.#run.config.data;
     const picked = Array.from(
       { length: size },

@@ -20,7 +20,7 @@ export class StepRewards {
   };
 
   /**
-   * Waits for all groups. The control experiment `reward.shuffle_in_group` then deals the same rewards at random
+   * Waits for all groups that have begun; `groups` are those that came since the last call. The control experiment `reward.shuffle_in_group` then deals the same rewards at random
    * inside each group.
    * @throws {DataError} {ServiceError} what scoring a group has thrown
    */
@@ -29,8 +29,8 @@ export class StepRewards {
     this.#run.reward.checkFailures();
     const { reward, trainer } = this.#run.config;
     if (!reward.shuffle_in_group) return;
-    groups.forEach((group, g) => {
-      const random = new RandomStream(trainer.seed, 'shuffle', step, g);
+    groups.forEach((group) => {
+      const random = new RandomStream(trainer.seed, 'shuffle', step, group[0]!.promptIndex);
       const rewards = random.shuffle(group.map((episode) => episode.reward));
       group.forEach((episode, i) => (episode.reward = rewards[i]!));
     });

@@ -8,10 +8,11 @@ import { samplingOf } from './sampling.ts';
 
 export interface EpisodeSource {
   /**
-   * The groups of one step; rewards and advantages come later in the step.
+   * `data.rollout_batch_size` groups of one step; rewards and advantages come later in the step.
+   * @param firstPrompt number of the first prompt among all of the step; the prompts' numbers key their noise
    * @param onGroup hears of each group as soon as it is whole, in any order
    */
-  collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]>;
+  collect(step: number, firstPrompt: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]>;
 }
 
 /** Before a verifier has spoken; the NaN keeps it from being trained on by mistake. */
@@ -25,16 +26,26 @@ export class SampledEpisodes implements EpisodeSource {
     this.#run = run;
   }
 
-  async collect(step: number, onGroup: (group: Episode[]) => void): Promise<Episode[][]> {
+  async collect(
+    step: number,
+    firstPrompt: number,
+    onGroup: (group: Episode[]) => void,
+  ): Promise<Episode[][]> {
     const { config, sampler, rows, prompts, rollouts } = this.#run;
     const batch = sampler.nextBatch(config.data.rollout_batch_size).map((index) => rows[index]!);
     const requests = await Promise.all(
-      batch.map(async (row) => ({ prompt: await prompts.of(row), count: config.rollout.n })),
+      batch.map(async (row, i) => ({
+        prompt: await prompts.of(row),
+        count: config.rollout.n,
+        id: firstPrompt + i,
+      })),
     );
     const groups: Episode[][] = [];
     const sampling = samplingOf(config, config.rollout.temperature, step);
     await rollouts.generate(requests, sampling, (g, responses) => {
-      const group = responses.map((response, r) => episodeOf(batch[g]!, requests[g]!.prompt, response, g, r));
+      const group = responses.map((response, r) =>
+        episodeOf(batch[g]!, requests[g]!.prompt, response, requests[g]!.id, r),
+      );
       groups[g] = group;
       onGroup(group);
     });

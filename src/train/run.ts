@@ -7,6 +7,7 @@ import { Gpu } from '../gpu/gpu.ts';
 import { HybridReward } from '../reward/hybrid.ts';
 import { log } from '../util/log.ts';
 import { closeLearner, memoryLimit, openLearner, type Learner } from './learner.ts';
+import { checkFilterKey } from './online-filter.ts';
 import { PromptSource } from './prompts.ts';
 import { RunFolder } from './run-folder.ts';
 
@@ -41,6 +42,7 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   for (const { file, line, message } of [...skipped, ...val.skipped])
     log.warn(`skipped ${file}:${line}: ${message}`);
   const reward = await HybridReward.open(config.reward, data.max_response_length);
+  if (options.rewardsTraining) checkFilterKey(config.algorithm, reward.weights);
   await reward.checkRows([...(options.rewardsTraining ? rows : []), ...val.rows]);
   const folder = await RunFolder.open(config, options.resume);
 

@@ -8,7 +8,9 @@
 import type { Episode } from '../grpo/episode.ts';
 import { addAdvantages } from './advantages.ts';
 import { episodeMetrics } from './episode-metrics.ts';
+import { filteredGroups } from './online-filter.ts';
 import { addReference, updatePolicy } from './policy-update.ts';
+import { synchroniseReference } from './reference-sync.ts';
 import { StepRewards } from './rewards.ts';
 import type { EpisodeSource } from './rollouts.ts';
 import type { Metrics } from './run-folder.ts';
@@ -16,7 +18,7 @@ import type { Run } from './run.ts';
 import { Stopwatch } from './stopwatch.ts';
 
 export interface StepResult {
-  /** Episodes of the step by group: `rollout.n` responses to each prompt. */
+  /** Episodes that were trained on, by group: `rollout.n` responses to each prompt. */
   groups: Episode[][];
   metrics: Metrics;
   /** Optimizer updates of the run after this step. */
@@ -38,15 +40,20 @@ export async function trainStep(
   const rewards = new StepRewards(run);
 
   // A group goes to its rewards as soon as it is whole; what is left of them when all are is waited for.
-  const groups = await watch.time('gen', () => source.collect(step, rewards.start));
-  await watch.time('reward', () => rewards.finish(groups, step));
+  const { groups, generated, filterMetrics } = await filteredGroups(run.config, step, async (firstPrompt) => {
+    const groups = await watch.time('gen', () => source.collect(step, firstPrompt, rewards.start));
+    await watch.time('reward', () => rewards.finish(groups, step));
+    return groups;
+  });
   await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm, run.reward.weights));
   if (algorithm.kl_coef > 0) await watch.time('ref', () => addReference(run, groups));
   const meter = await watch.time('update_actor', () => updatePolicy(run, groups, updates));
+  synchroniseReference(run, step);
 
   const metrics = {
     step,
-    ...episodeMetrics(groups),
+    ...filterMetrics,
+    ...episodeMetrics(groups, generated),
     ...meter.metrics(),
     ...watch.metrics(groups.flat()),
     ...run.reward.takeCounters(),

@@ -19,7 +19,7 @@ export async function validate(run: Run, step: number): Promise<Metrics> {
   for (let first = 0; first < valRows.length; first += ROWS_AT_ONCE) {
     const rows = valRows.slice(first, first + ROWS_AT_ONCE);
     const requests = await Promise.all(
-      rows.map(async (row) => ({ prompt: await prompts.of(row), count: 1 })),
+      rows.map(async (row, i) => ({ prompt: await prompts.of(row), count: 1, id: first + i })),
     );
     const sampling = samplingOf(config, config.rollout.val_temperature, step);
     await rollouts.generate(requests, sampling, (i, [response]) => {

@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { makeDigits } from '../../scripts/make-digits.ts';
-import { wethink, writeRows } from './world.ts';
+import { SafetensorsFile } from '../../src/io/safetensors.ts';
+import { readRows, wethink, writeRows } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const MINI = fileURLToPath(new URL('../../checkpoints/mini', import.meta.url));
@@ -16,6 +17,9 @@ const REWARD_MODEL = fileURLToPath(new URL('../../checkpoints/reward-mini', impo
 const ADAPTER = process.env['WETHINK_ADAPTER'] ?? 'embedded';
 /** What differs between two runs of the same course. */
 const TIMES = /^(timing_s|perf)\//;
+const MIXUP_ALPHA = 0.6;
+/** Two products of weights below 2 and their sum, in f32. */
+const MIX_TOLERANCE = 3e-7;
 
 let world: string;
 beforeAll(async () => {
@@ -31,7 +35,15 @@ beforeAll(async () => {
     },
     rollout: { n: 4 },
     reward: { model: { path: REWARD_MODEL, threshold: 0.5 } },
-    algorithm: { kl_coef: 0.02, mini_batch_prompts: 2, num_iterations: 2 },
+    algorithm: {
+      kl_coef: 0.02,
+      mini_batch_prompts: 2,
+      num_iterations: 2,
+      online_filtering: true,
+      sync_ref_model: true,
+      ref_model_mixup_alpha: MIXUP_ALPHA,
+      ref_model_sync_steps: 6,
+    },
     optim: { lr: 3e-4, warmup_steps: 4, lr_scheduler_type: 'cosine' },
     trainer: {
       max_steps: 12,
@@ -61,7 +73,7 @@ async function metricsOf(run: string): Promise<Record<string, number>[]> {
 }
 
 async function finalFiles(run: string, step: string): Promise<Buffer[]> {
-  const names = ['model.safetensors', 'optimizer.safetensors'];
+  const names = ['model.safetensors', 'optimizer.safetensors', 'reference.safetensors'];
   return Promise.all(names.map((name) => readFile(at('runs/wethink', run, step, name))));
 }
 
@@ -90,6 +102,23 @@ async function signalAfter(
   });
 }
 
+/** The f32 values of every tensor of a file in order. */
+async function weightsOf(path: string): Promise<Float32Array[]> {
+  await using file = await SafetensorsFile.open(path);
+  const names = [...file.tensors.keys()].sort();
+  return await Promise.all(names.map((name) => file.readF32(name)));
+}
+
+/** Fails unless each step trained on four groups whose prompts have numbers, and so random numbers, of their own. */
+async function expectDistinctPrompts(steps: readonly Record<string, number>[]): Promise<void> {
+  for (const { step, ['filter/generated_groups']: generated } of steps) {
+    const file = at('runs/wethink/whole/rollouts', `step_${String(step).padStart(6, '0')}.jsonl`);
+    const numbers = (await readRows<{ prompt_id: number }>(file)).map(({ prompt_id }) => prompt_id);
+    expect(new Set(numbers).size).toBe(4);
+    expect(Math.max(...numbers)).toBeLessThan(generated!);
+  }
+}
+
 it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken run', async () => {
   const whole = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
   expect(whole.status, whole.stderr).toBe(0);
@@ -108,6 +137,45 @@ it('killed after step 6 of 12 and resumed: metrics and weights of the unbroken r
   expect(expected.some((metrics) => metrics['actor/grad_norm']! > 0 && metrics['actor/kl_loss']! > 0)).toBe(
     true,
   );
+  // Filtering had to try again, at least in the part that was resumed.
+  expect(expected.slice(6).some((metrics) => metrics['filter/num_try_make_batch']! > 1)).toBe(true);
+  expect(expected.every((metrics) => metrics['filter/kept_groups']! >= 4)).toBe(true);
+  await expectDistinctPrompts(expected);
+});
+
+it('mixes the policy into the reference in the steps of synchronisation', async () => {
+  const folder = (step: string) => at('runs/wethink/whole', step);
+  let reference = await weightsOf(join(MINI, 'model.safetensors'));
+  for (const step of ['step_000006', 'step_000012']) {
+    const policy = await weightsOf(join(folder(step), 'model.safetensors'));
+    const mixed = await weightsOf(join(folder(step), 'reference.safetensors'));
+    mixed.forEach((values, t) => {
+      const difference = values.reduce((most, value, i) => {
+        const expected = MIXUP_ALPHA * policy[t]![i]! + (1 - MIXUP_ALPHA) * reference[t]![i]!;
+        return Math.max(most, Math.abs(value - expected));
+      }, 0);
+      expect(difference).toBeLessThanOrEqual(MIX_TOLERANCE);
+    });
+    expect(mixed).not.toEqual(reference);
+    reference = mixed;
+  }
+});
+
+it('saves what it has reached when filtering finds too few groups, and goes on from there', async () => {
+  const tries = (await metricsOf('whole')).map((metrics) => metrics['filter/num_try_make_batch']!);
+  const enough = Math.max(...tries);
+  const failing = 1 + tries.indexOf(enough);
+  expect(failing, 'a first step that fails has nothing to save').toBeGreaterThan(1);
+  const name = 'trainer.experiment_name=short';
+  const limit = `trainer.max_try_make_batch=${enough - 1}`;
+  const failed = await wethink(world, 'train', 'run.yaml', name, 'trainer.save_freq=-1', limit);
+  expect(failed.status).toBe(2);
+  expect(failed.stderr).toContain(`step ${failing}: algorithm.online_filtering`);
+  expect(await metricsOf('short')).toHaveLength(failing - 1);
+  const resumed = await wethink(world, 'train', 'run.yaml', '--resume', name);
+  expect(resumed.status, resumed.stderr).toBe(0);
+  expect(await metricsOf('short')).toEqual(await metricsOf('whole'));
+  expect(await finalFiles('short', 'step_000012')).toEqual(await finalFiles('whole', 'step_000012'));
 });
 
 it('ends after its step on Ctrl-C, with a checkpoint and the command that continues', async () => {
@@ -162,6 +230,8 @@ it('replays given responses and rewards: the weights after it follow from them a
     const once = [
       'algorithm.mini_batch_prompts=null',
       'algorithm.num_iterations=1',
+      'algorithm.online_filtering=false',
+      'algorithm.sync_ref_model=false',
       'trainer.max_steps=1',
       'trainer.val_freq=-1',
     ];
@@ -175,7 +245,8 @@ it('replays given responses and rewards: the weights after it follow from them a
       ...overrides,
     );
     expect(status, stderr).toBe(0);
-    return (await finalFiles(name, 'step_000001'))[0]!;
+    expect(existsSync(at('runs/wethink', name, 'step_000001/reference.safetensors'))).toBe(false);
+    return readFile(at('runs/wethink', name, 'step_000001/model.safetensors'));
   };
   const weights = await run('replay-a', 'replay.jsonl');
   expect(await run('replay-b', 'replay.jsonl', 'trainer.seed=5')).toEqual(weights);

@@ -67,6 +67,20 @@ describe('sampling', () => {
     expect(results[0]![0]![0]).not.toEqual(results[0]![0]![1]);
   });
 
+  it('follows from the id of the request, not from its place in the list', async () => {
+    const policy = await openPolicy('tied_4to1');
+    const prompt = await casePrompt(caseNames[0]!);
+    const engine = new RolloutEngine(policy, { maxSequences: 64, maxRows: 200, stopAtEnd: false });
+    const tokensOf = async (ids: (number | undefined)[]) => {
+      const requests = ids.map((id) => ({ prompt, count: 2, ...(id === undefined ? {} : { id }) }));
+      const groups = await engine.generate(requests, SAMPLED);
+      return groups.map((group) => group.map(({ tokens }) => [...tokens]));
+    };
+    const [first, second, third] = await tokensOf([undefined, undefined, undefined]);
+    expect(second).not.toEqual(first);
+    expect(await tokensOf([2, 1])).toEqual([third, second]);
+  });
+
   it('does not depend on it under a penalty and truncation either', async () => {
     const policy = await openPolicy('tied_4to1');
     const prompts = await Promise.all(caseNames.map(casePrompt));

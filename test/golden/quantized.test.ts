@@ -217,7 +217,7 @@ describe('a rounded model', () => {
       ...ADAPTED,
       quantization: 'int8',
     });
-    await expect(saveWeights(model, scratch)).rejects.toThrow(CheckpointError);
+    await expect(saveWeights(model, join(scratch, 'model.safetensors'))).rejects.toThrow(CheckpointError);
     await expect(mergeAdapter(model, model.layers.adapter!, 2)).rejects.toThrow(ShapeError);
     const { name } = model.layers.base.all().find(({ format }) => format === 'int8')!.parts[0]!;
     expect(() => model.layers.base.write(name, new Float32Array(4))).toThrow(/expected: f32\n *found: +int8/);

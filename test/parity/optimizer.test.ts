@@ -5,6 +5,7 @@ import {
   adamwStep,
   clipGradients,
   createOptimizerState,
+  mix,
   writeAdamw,
   type OptimizerState,
 } from '../../src/ops/optimizer.ts';
@@ -17,6 +18,8 @@ const NORM_TOLERANCE = 2e-6;
 // Ten steps, each rounding the parameter (near 3) once or twice in f32.
 const PARAM_TOLERANCE = 3e-7;
 const MOMENT_TOLERANCE = 2e-6;
+// Two products and their sum: three roundings of at most 6e-8, and those of alpha and its complement.
+const MIX_TOLERANCE = 2e-7;
 
 const STEPS = 10;
 const HYPER = { lr: 1e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.1 };
@@ -111,6 +114,23 @@ it.each([1, 67, 9000])('accumulates a scaled gradient of %i values', async (size
   });
 });
 
+it.each([1, 67, 9000])('mixes %i values into others', async (size) => {
+  const [into, source] = [randomValues(size, 'into'), randomValues(size, 'source')];
+  await guarded(device.gpu, async ({ input, read }) => {
+    for (const alpha of [0.6, 0.05]) {
+      const tensor = input([size], into);
+      mix(tensor, input([size], source), alpha);
+      const expected = Float64Array.from(into, (value, i) => (1 - alpha) * value + alpha * source[i]!);
+      expectClose(await read(tensor), expected, MIX_TOLERANCE, `mixed by ${alpha}`);
+    }
+    const [copied, kept] = [input([size], into), input([size], into)];
+    mix(copied, input([size], source), 1);
+    mix(kept, input([size], source), 0);
+    expectClose(await read(copied), source, 0, 'mixed by 1');
+    expectClose(await read(kept), into, 0, 'mixed by 0');
+  });
+});
+
 it('gives the same bits for tensors that are larger than a binding', async () => {
   const size = 3 * 4096 + 77;
   const { gpu } = device;
@@ -124,6 +144,7 @@ it('gives the same bits for tensors that are larger than a binding', async () =>
       clipGradients([gradient], state, 1);
       adamwStep(param, gradient, m, v, state);
       accumulate(m, gradient, -2);
+      mix(v, gradient, 0.3);
       return Promise.all([param, m, v, state.clip, state.partials].map((info) => read(info)));
     });
     free(state);
@@ -146,6 +167,7 @@ it('refuses shapes that disagree', async () => {
   await guarded(device.gpu, async ({ input }) => {
     const [two, three] = [input([2], new Float32Array(2)), input([3], new Float32Array(3))];
     expect(() => accumulate(two, three, 1)).toThrow(ShapeError);
+    expect(() => mix(two, three, 0.5)).toThrow(ShapeError);
     expect(() => adamwStep(two, two, three, two, state)).toThrow(/adamwStep\.m/);
     expect(() => clipGradients([two, three], state, 1)).toThrow(/partials/);
   });

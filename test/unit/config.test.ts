@@ -143,23 +143,7 @@ describe('problems', () => {
   });
 
   it.each([
-    ['rollout: {engine: replay}', /rollout\.replay_file: expected a JSONL file/],
-    ['rollout: {replay_file: r.jsonl}', /rollout\.replay_file: is read only by rollout\.engine=replay/],
-    ['algorithm: {mini_batch_prompts: 3}', /mini_batch_prompts: expected a divisor of .*\(8\), found 3/],
-    [
-      'trainer: {val_freq: 5, val_after_train: true}',
-      /val_files: .*trainer\.val_freq, trainer\.val_after_train/,
-    ],
-    ['reward: {accuracy_weight: 0, format_weight: 0}', /reward\.accuracy_weight: expected .* above 0/],
-    ['reward: {function_weights: [1]}', /reward\.function_weights: expected 0, .* found 1/],
-    ['reward: {model: {similarity_range: [1, 0]}}', /similarity_range: expected the lower number first/],
-    ['reward: {overlong: {weight: 1, buffer_tokens: 4000}}', /buffer_tokens: expected at most .*\(2048\)/],
     ['reward: {judge: {base_url: localhost}}', /base_url: expected an http or https address/],
-    ['rollout: {min_tokens: 4000}', /min_tokens: expected at most .*\(2048\)/],
-    [
-      'rollout: {engine: replay, replay_file: r}\nalgorithm: {multi_objective_aggregation: normalize_then_sum}',
-      /multi_objective_aggregation: expected sum_then_normalize/,
-    ],
     ['trainer: {val_freq: 0}', /trainer\.val_freq: expected -1 \(never\) or a number of steps/],
     ['trainer: {project_name: ../up}', /trainer\.project_name: expected letters, digits/],
     ['trainer: {experiment_name: ..}', /trainer\.experiment_name: expected letters, digits/],
@@ -187,21 +171,10 @@ describe('problems', () => {
     expect(problemsOf(source)).toMatch(message);
   });
 
-  it('checks a pattern and the pixel bounds', () => {
+  it('checks a pattern', () => {
     expect(problemsOf('model: {path: m, lora: {exclude_modules: "("}}\ndata: {train_files: t}')).toMatch(
       /model\.lora\.exclude_modules: expected a regular expression/,
     );
-    expect(problemsOf(MINIMAL, ['data.min_pixels=10', 'data.max_pixels=9'])).toMatch(
-      /data\.min_pixels: .*\(9\)/,
-    );
-    expect(problemsOf(MINIMAL, ['model.from_scratch=true', 'model.lora.rank=4'])).toMatch(
-      /model\.lora\.rank/,
-    );
-    expect(problemsOf(MINIMAL, ['model.quantization=int8'])).toMatch(
-      /model\.quantization: expected none, or model\.lora\.rank above 0/,
-    );
-    const adapted = ['model.quantization=int4', 'model.lora.rank=4'];
-    expect(parseConfig(MINIMAL, 'a.yaml', adapted).model.quantization).toBe('int4');
   });
 
   it('names the nearest key', () => {

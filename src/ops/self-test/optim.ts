@@ -4,6 +4,7 @@ import {
   adamwStep,
   clipGradients,
   createOptimizerState,
+  mix,
   type OptimizerState,
   writeAdamw,
 } from '../optimizer.ts';
@@ -13,14 +14,14 @@ const SHAPE = [7, 5];
 const HYPER = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.01 };
 /** The second step, so that both moments and their bias corrections count. */
 const T = 2;
-const [MICRO_SCALE, MAX_NORM] = [0.5, 1];
+const [MICRO_SCALE, MAX_NORM, ALPHA] = [0.5, 1, 0.6];
 
 /** Square roots and quotients. */
 const TOLERANCE = 2e-6;
 
 export const optimTest: KernelTest = {
   name: 'optim',
-  kernels: ['optim/accumulate', 'optim/clip_scale', 'optim/adamw_step'],
+  kernels: ['optim/accumulate', 'optim/clip_scale', 'optim/adamw_step', 'optim/mix'],
   tolerance: TOLERANCE,
   launch: (atEnd) => {
     const [start, gradient, more, m, root] = [1, 2, 3, 4, 5].map((phase) => hostTensor(SHAPE, phase));
@@ -33,6 +34,8 @@ export const optimTest: KernelTest = {
     writeAdamw(state, HYPER, T);
     clipGradients([total], state, MAX_NORM);
     adamwStep(param, total, first, second, state);
+    const mixed = upload(start!);
+    mix(mixed, upload(gradient!), ALPHA);
 
     const sum = [...gradient!.values].map((value, i) => value + MICRO_SCALE * more!.values[i]!);
     const norm = Math.sqrt(sum.reduce((total, value) => total + value * value, 0));
@@ -40,12 +43,14 @@ export const optimTest: KernelTest = {
     const stepped = sum.map((value, i) =>
       adamw(start!.values[i]!, value * factor, m!.values[i]!, v.values[i]!),
     );
+    const between = [...start!.values].map((value, i) => (1 - ALPHA) * value + ALPHA * gradient!.values[i]!);
     return [
       { label: 'accumulated gradient', actual: total, expected: sum },
       { label: 'norm, clip factor, skip', actual: state.clip, expected: [norm, factor, 0] },
       { label: 'parameters after AdamW', actual: param, expected: stepped.map(({ param }) => param) },
       { label: 'first moments', actual: first, expected: stepped.map((step) => step.m) },
       { label: 'second moments', actual: second, expected: stepped.map((step) => step.v) },
+      { label: 'mixed models', actual: mixed, expected: between },
     ];
   },
 };
