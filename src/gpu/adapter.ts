@@ -29,6 +29,15 @@ function dawnToggles(): string[] {
   return [`enable-dawn-features=${toggles.join(',')}`];
 }
 
+/** Kept for good: a software driver was seen to crash when an instance was collected and another one worked. */
+const instances = new Map<'system' | 'embedded', GPU>();
+
+function instanceOf(driver: 'system' | 'embedded'): GPU {
+  const instance = instances.get(driver) ?? create(dawnToggles());
+  instances.set(driver, instance);
+  return instance;
+}
+
 /**
  * @param choice `auto` takes the first of real, system, embedded that exists.
  * @throws {GpuError} when there is no adapter of that kind
@@ -39,7 +48,7 @@ export async function chooseAdapter(choice: AdapterChoice): Promise<ChosenAdapte
   process.env['XDG_RUNTIME_DIR'] ??= '/tmp';
   const found: string[] = [];
   if (choice !== 'embedded' && hasSystemLoader()) {
-    const instance = create(dawnToggles());
+    const instance = instanceOf('system');
     const adapter = await instance.requestAdapter({ powerPreference: 'high-performance' });
     if (adapter) {
       const kind: AdapterKind = adapter.info.isFallbackAdapter ? 'system' : 'real';
@@ -49,7 +58,7 @@ export async function chooseAdapter(choice: AdapterChoice): Promise<ChosenAdapte
   }
   if (choice === 'auto' || choice === 'embedded') {
     await loadEmbeddedDriver();
-    const instance = create(dawnToggles());
+    const instance = instanceOf('embedded');
     const adapter = await instance.requestAdapter();
     if (adapter) return describe(instance, adapter, 'embedded');
   }

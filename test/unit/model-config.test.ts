@@ -19,6 +19,7 @@ describe('parseArchitecture', () => {
     expect(parseArchitecture(nested, 'here')).toEqual({
       imageToken: 299,
       initializerRange: 0.02,
+      storedFormat: 'f32',
       text: {
         layers: 2,
         hidden: 64,
