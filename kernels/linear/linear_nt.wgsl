@@ -9,19 +9,17 @@
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
-// grid         x: ceil(rows of w / 4 / LANES), y: ceil(N / ROWS)
+// grid         x: ceil(rows of w / 4 / 8), y: ceil(N / ROWS)
 // A thread computes ROWS rows by 4 columns in registers; no workgroup memory, no barrier (software drivers). All
 // threads of a workgroup share their rows, whose loads are then uniform. Accumulates in f32, one fused
-// multiply-add after the other in the order of k, with BLOCKED for 64 k at a time, whose sums are added in order:
-// deterministic, and the same bits for every ROWS. Tolerance 1e-6 * K.
+// multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS. Tolerance
+// 1e-6 * K.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
-override LANES: u32 = 8u;
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
 override ACCUMULATE: bool = false;
 override GATED: bool = false; // without the other three
-override BLOCKED: bool = false;
 
 struct Params {
   rows: u32, // N
@@ -114,9 +112,9 @@ fn store(n: u32, m: u32, sums: vec4f) {
   }
 }
 
-@compute @workgroup_size(LANES)
+@compute @workgroup_size(8)
 fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) lane: u32) {
-  let m = (group.x * LANES + lane) * select(4u, 2u, GATED);
+  let m = (group.x * 8u + lane) * select(4u, 2u, GATED);
   let n = group.y * ROWS;
   if (m >= params.columns) {
     return;
@@ -150,16 +148,8 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   var sums5 = vec4f();
   var sums6 = vec4f();
   var sums7 = vec4f();
-  var total0 = vec4f();
-  var total1 = vec4f();
-  var total2 = vec4f();
-  var total3 = vec4f();
-  var total4 = vec4f();
-  var total5 = vec4f();
-  var total6 = vec4f();
-  var total7 = vec4f();
-  // A row of floats is one group, unless its sums are cut.
-  let last = select(1u, groups, FORMAT >= 3u || BLOCKED);
+  // A row of floats is one group.
+  let last = select(1u, groups, FORMAT >= 3u);
   for (var g = 0u; g < last; g++) {
     var scale = vec4f();
     var end = inner;
@@ -170,8 +160,6 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         scales_MG[m2 * groups + g],
         scales_MG[m3 * groups + g],
       ) * select(0x1p-24, 0x1p-28, FORMAT == 4u);
-    }
-    if (FORMAT >= 3u || BLOCKED) {
       end = min(inner, (g + 1u) * GROUP);
     }
     for (var k = g * GROUP; k < end; k++) {
@@ -194,35 +182,6 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
         sums7 = absorb(sums7, x_NK[x7 + k], w);
       }
     }
-    // Two groups are a block.
-    if (BLOCKED && (g % 2u == 1u || g + 1u == last)) {
-      total0 += sums0;
-      sums0 = vec4f();
-      total1 += sums1;
-      sums1 = vec4f();
-      total2 += sums2;
-      sums2 = vec4f();
-      total3 += sums3;
-      sums3 = vec4f();
-      total4 += sums4;
-      sums4 = vec4f();
-      total5 += sums5;
-      sums5 = vec4f();
-      total6 += sums6;
-      sums6 = vec4f();
-      total7 += sums7;
-      sums7 = vec4f();
-    }
-  }
-  if (BLOCKED) {
-    sums0 = total0;
-    sums1 = total1;
-    sums2 = total2;
-    sums3 = total3;
-    sums4 = total4;
-    sums5 = total5;
-    sums6 = total6;
-    sums7 = total7;
   }
   store(n, m, sums0);
   if (ROWS > 1u) {

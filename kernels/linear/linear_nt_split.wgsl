@@ -13,8 +13,8 @@
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
 // grid         x: ceil(N / ROWS), so that blocks of rows meet the weights in the cache; y: ceil(rows of w / 16)
 // A workgroup computes ROWS rows by 16 columns. A thread sums blocks of 64 k in four columns, one fused multiply-add
-// after the other in f32; the sums of the blocks are added in order: deterministic, with the bits of linear_nt with
-// BLOCKED, so that what is sampled has the numbers that training gives it. Tolerance 1e-6 * sqrt(K).
+// after the other in f32; the sums of the blocks are added in order: deterministic, with the bits of linear_nt_tile,
+// so that what is sampled has the numbers that training gives it. Tolerance 1e-6 * sqrt(K).
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
 override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;

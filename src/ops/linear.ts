@@ -6,7 +6,7 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
-import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
+import { launchColumnSum, launchProductNn, launchProductNt, launchProductTn } from './product.ts';
 import { checkStored, FORMATS, type Weight, weightSlices } from './weight.ts';
 
 /** y[:, firstRow …] += scale · (x downᵀ) upᵀ */
@@ -90,7 +90,11 @@ function defineLinear(updates: number) {
           for (const slice of weightSlices(dw)) launchProductTn(dy!, x!, slice, slice.firstRow);
           return asTensor(dw);
         },
-        bias: () => asTensor(columnSum(dy!)),
+        bias: () => {
+          const sum = gpu.empty([dy!.shape[1]!]);
+          launchColumnSum(dy!, sum);
+          return asTensor(sum);
+        },
         // A clone shares the buffer; the tape may free each gradient on its own.
         residual: () => dy!.clone(),
       };
@@ -186,17 +190,4 @@ export function gatedLinear(x_NK: tf.Tensor, weight: Weight): tf.Tensor2D | unde
 function checkFours(where: string, sizes: readonly number[]): void {
   if (sizes.every((size) => size % 4 === 0)) return;
   throw new ShapeError({ where, expected: 'multiples of 4', found: `[${sizes.join(', ')}]` });
-}
-
-/** Launches sum_M = Σ_n dy_NM. */
-function columnSum(dy: tf.TensorInfo): tf.TensorInfo {
-  const gpu = currentGpu();
-  const [rows, columns] = dy.shape as [number, number];
-  const sum = gpu.empty([columns]);
-  gpu.dispatch('linear/column_sum', {
-    operands: { dy_NM: dy, sum_M: sum },
-    params: { rows, columns },
-    grid: [Math.ceil(columns / 64)],
-  });
-  return sum;
 }

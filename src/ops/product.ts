@@ -4,7 +4,7 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
-import type { Dispatch } from '../gpu/operands.ts';
+import type { Dispatch, Operand } from '../gpu/operands.ts';
 import { FORMATS, type WeightFormat, type WeightSlice, VALUES_OF_16_BYTES } from './weight.ts';
 
 export interface ProductNtOptions {
@@ -35,21 +35,46 @@ interface NtForm {
 const MANY_ROWS = 5;
 
 /**
- * Rows up to which a GPU splits their sums among the threads of a workgroup. The bits are those of the other form;
- * where it becomes the faster one has not been measured on a card.
+ * Rows up to which a GPU splits their sums among the threads of a workgroup. The bits are those of shared tiles; where
+ * these become the faster form has not been measured on a card.
  */
 const FEW_ROWS = 256;
 
+type Tiling = Required<Pick<Dispatch, 'constants' | 'grid'>>;
+
 /** Constants and grid of a tall tile. */
-function tallTile(rows: number, columns: number): Required<Pick<Dispatch, 'constants' | 'grid'>> {
+function tallTile(rows: number, columns: number): Tiling {
   const HEIGHT = rows > 8 ? 16 : 8;
   return { constants: { HEIGHT }, grid: [Math.ceil(columns / 64), Math.ceil(rows / HEIGHT)] };
+}
+
+/** Of the tiles that the threads of a workgroup share. */
+const TILE_COLUMNS = 64;
+
+/** Workgroups that keep a large GPU busy: two for each of its 132 to 170 multiprocessors. */
+const MANY_TILES = 256;
+
+/** Tiles of rows that go along the columns together. */
+const TILES_TOGETHER = 8;
+
+/** Constants and grid of shared tiles of the result: higher ones read less, where enough of them are left. */
+function sharedTile(rows: number, columns: number): Tiling {
+  const across = Math.ceil(columns / TILE_COLUMNS);
+  const TILE_ROWS = Math.ceil(rows / 64) * across < MANY_TILES ? 32 : 64;
+  return {
+    constants: { TILE_ROWS },
+    grid: [TILES_TOGETHER, across, Math.ceil(rows / TILE_ROWS / TILES_TOGETHER)],
+  };
 }
 
 function ntForm(rows: number, inner: number, columns: number, format: WeightFormat): NtForm {
   const gpu = currentGpu();
   const FORMAT = FORMATS.indexOf(format);
-  if (gpu.sharesWork && rows <= FEW_ROWS && inner % VALUES_OF_16_BYTES[format] === 0) {
+  if (gpu.sharesWork && (rows > FEW_ROWS || inner % VALUES_OF_16_BYTES[format] !== 0)) {
+    const { constants, grid } = sharedTile(rows, columns);
+    return { path: 'linear/linear_nt_tile', innerUnit: 4, constants: { ...constants, FORMAT }, grid };
+  }
+  if (gpu.sharesWork) {
     const ROWS = [1, 4].find((few) => rows <= few) ?? 8;
     const grid = [Math.ceil(rows / ROWS), Math.ceil(columns / 16)] as const;
     return { path: 'linear/linear_nt_split', innerUnit: 4, constants: { FORMAT, ROWS }, grid };
@@ -59,14 +84,8 @@ function ntForm(rows: number, inner: number, columns: number, format: WeightForm
   }
   // A row costs nothing but its own reads where there are one or two.
   const ROWS = rows <= 2 ? 1 : rows <= 4 ? 4 : 8;
-  const LANES = gpu.isSoftware ? 8 : 64;
-  const grid = [Math.ceil(columns / 4 / LANES), Math.ceil(rows / ROWS)] as const;
-  return {
-    path: 'linear/linear_nt',
-    innerUnit: 4,
-    constants: { FORMAT, ROWS, LANES, BLOCKED: gpu.sharesWork ? 1 : 0 },
-    grid,
-  };
+  const grid = [Math.ceil(columns / 32), Math.ceil(rows / ROWS)] as const;
+  return { path: 'linear/linear_nt', innerUnit: 4, constants: { FORMAT, ROWS }, grid };
 }
 
 /** Launches out[n, offset + m] (+)= scale · x_NK wᵀ (+ bias) (+ residual) for one slice of the weight's rows. */
@@ -140,13 +159,25 @@ export function launchProductNn(
     });
     return;
   }
-  gpu.dispatch('linear/linear_nn', {
+  const FORMAT = FORMATS.indexOf(format);
+  const dispatch = {
     operands: { ...operands, scales_MG: slice.scales ?? dy },
     params: { ...params, x_stride: stride / 4, x_offset: offset / 4 },
-    constants: { FORMAT: FORMATS.indexOf(format) },
+  };
+  if (gpu.sharesWork) {
+    const { constants, grid } = sharedTile(rows, columns);
+    gpu.dispatch('linear/linear_nn_tile', { ...dispatch, constants: { ...constants, FORMAT }, grid });
+    return;
+  }
+  gpu.dispatch('linear/linear_nn', {
+    ...dispatch,
+    constants: { FORMAT },
     grid: [Math.ceil(columns / 32), Math.ceil(rows / 64)],
   });
 }
+
+/** Terms that a piece of a long sum has at least, so that adding up the pieces stays small beside them. */
+const PIECE = 256;
 
 /** Launches the rows of one slice of dw: dw[m, k] = Σ_n dy[n, offset + m] · x_NK. */
 export function launchProductTn(dy: tf.TensorInfo, x: tf.TensorInfo, dw: WeightSlice, offset = 0): void {
@@ -163,9 +194,48 @@ export function launchProductTn(dy: tf.TensorInfo, x: tf.TensorInfo, dw: WeightS
     });
     return;
   }
+  const inFours = { ...params, dy_stride: stride / 4, dy_offset: offset / 4 };
+  if (gpu.sharesWork) {
+    launchTnTile(operands, inFours);
+    return;
+  }
   gpu.dispatch('linear/linear_tn', {
     operands,
-    params: { ...params, dy_stride: stride / 4, dy_offset: offset / 4 },
+    params: inFours,
     grid: [Math.ceil(columns / 32), Math.ceil(dw.rows / 64)],
+  });
+}
+
+/** In pieces of the sum where the result has too few tiles, such as that of an adapter; they are added in order. */
+function launchTnTile(
+  operands: Record<'dy_NM' | 'x_NK' | 'dw_MK', Operand>,
+  params: Record<'inner' | 'rows' | 'columns' | 'dy_stride' | 'dy_offset', number>,
+): void {
+  const gpu = currentGpu();
+  const { inner, rows, columns } = params;
+  const TILE_ROWS = rows > 32 ? 64 : 32;
+  const [across, down] = [Math.ceil((columns * 4) / TILE_COLUMNS), Math.ceil(rows / TILE_ROWS)];
+  const most = Math.min(Math.floor(MANY_TILES / (across * down)), Math.floor(inner / PIECE));
+  const piece = Math.ceil(inner / Math.max(1, most));
+  const pieces = Math.ceil(inner / piece);
+  const sums = pieces > 1 ? gpu.empty([pieces, rows * columns * 4]) : undefined;
+  gpu.dispatch('linear/linear_tn_tile', {
+    operands: { ...operands, dw_MK: sums ?? operands.dw_MK },
+    params: { ...params, piece },
+    constants: { TILE_ROWS },
+    grid: [across, down, pieces],
+  });
+  if (!sums) return;
+  launchColumnSum(sums, operands.dw_MK);
+  gpu.release(sums);
+}
+
+/** Launches sum_M = Σ_n x_NM. */
+export function launchColumnSum(x: tf.TensorInfo, sum: Operand): void {
+  const [rows, columns] = x.shape as [number, number];
+  currentGpu().dispatch('linear/column_sum', {
+    operands: { dy_NM: x, sum_M: sum },
+    params: { rows, columns },
+    grid: [Math.ceil(columns / 64)],
   });
 }

@@ -54,7 +54,7 @@ export async function selfTest(
 ): Promise<SelfTestResult[]> {
   const results: SelfTestResult[] = [];
   for (const { name, kernels, tolerance, launch } of tests) {
-    const hasVariants = kernels.some((path) => /_(split|wide|tall)$/.test(path));
+    const hasVariants = kernels.some((path) => /_(split|tile|wide|tall)$/.test(path));
     tf.engine().startScope(name);
     let error = 0;
     let worst = '';

@@ -17,14 +17,13 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [0, 1, 2, 3, 4].map((format) => ({ FORMAT: format })),
   [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
   [{ HEIGHT: 8 }, { HEIGHT: 16 }],
-  [{ LANES: 8 }, { LANES: 64 }],
+  [{ TILE_ROWS: 32 }, { TILE_ROWS: 64 }],
   [{ WORKGROUP: 8 }, { WORKGROUP: 64 }],
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
   [{ CHUNK: 128 }],
   ...[
     'HAS_BIAS',
-    'BLOCKED',
     'GATED',
     'HAS_RESIDUAL',
     'ACCUMULATE',
@@ -118,7 +117,7 @@ describe('conventions', () => {
     expect(code.match(/@compute/g), 'one entry point').toHaveLength(1);
     expect(code, 'plain WGSL, without a preprocessor').not.toMatch(/^\s*#/m);
     // Variants for GPUs only (gpu/kernel-family.ts).
-    if (!/_(split|wide)$/.test(path)) {
+    if (!/_(split|tile|wide)$/.test(path)) {
       expect(code, 'no barrier, which is ruinous on CPU drivers').not.toMatch(/Barrier\s*\(/);
     }
     expect(code, 'no atomics: reductions have a fixed order').not.toMatch(/\batomic/);

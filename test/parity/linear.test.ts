@@ -266,25 +266,6 @@ describe.each([
   });
 });
 
-describe('on a GPU', () => {
-  useFamily(device, 'gpu');
-
-  // K of less than a block of 64, of whole blocks, with a tail, and of more blocks than a workgroup sums at a time.
-  it.each([32, 64, 96, 352, 2144])('few rows have the bits of many: sums of %i products', async (K) => {
-    const [few, many, M] = [9, 300, 36];
-    const values = randomValues(many * K, 'x');
-    for (const format of WEIGHT_FORMATS) {
-      const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);
-      await guarded(device.gpu, async ({ input, read }) => {
-        const weight = inputWeight({ input }, host);
-        const alone = await read(linear(input([few, K], values.slice(0, few * K)), weight));
-        const among = await read(linear(input([many, K], values), weight));
-        expect(alone, format).toEqual(among.slice(0, few * M));
-      });
-    }
-  });
-});
-
 it('has float64 gradients that agree with finite differences', () => {
   const shape = [3, 4, 8] as const;
   const [N, K, M] = shape;
