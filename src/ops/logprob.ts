@@ -11,6 +11,7 @@ import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp, NAN_BITS } from './op.ts';
 import { longThreads } from './threads.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from './product.ts';
+import { rowsOf } from './rows.ts';
 import {
   checkStored,
   FORMATS,
@@ -22,8 +23,10 @@ import {
 
 /** Columns of a part, as in the kernels. */
 const PART = 512;
-/** Upper bound of the scratch, unless one part of all rows is larger. */
+/** Upper bound of the scratch, unless one part of a block of rows is larger. */
 const SCRATCH_BYTES = 64 * 2 ** 20;
+/** Rows that are worked on at a time: enough to be bound by arithmetic, so that the weight may be read again. */
+const BLOCK_ROWS = 1024;
 /** Parts of a vocabulary: the second dimension of the row states. */
 export function partCount(vocabulary: number): number {
   return Math.ceil(vocabulary / PART);
@@ -51,39 +54,57 @@ function headSlices(rows: number, { tensor, scales }: StoredWeight, scratchBytes
 
 /** Bytes of the part of the head that is worked on at a time for so many rows. */
 export function headSliceBytes(rows: number, weight: StoredWeight): number {
-  const [slice] = headSlices(rows, weight, SCRATCH_BYTES);
+  const [slice] = headSlices(Math.min(rows, BLOCK_ROWS), weight, SCRATCH_BYTES);
   return slice!.rows * weight.tensor.shape[1]! * 4;
 }
 
-/** Computes the logits slice by slice into one scratch [N, S] and hands each to `visit`. */
+interface LogitsOptions {
+  scratchBytes?: number;
+  /** Rows at a time, a multiple of 64; all unless given. */
+  blockRows?: number;
+}
+
+/** Computes the logits block by block of rows and slice by slice into one scratch [N, S] and hands each to `visit`. */
 export function forEachLogits(
   hidden: tf.TensorInfo,
   weight: StoredWeight,
-  visit: (logits: tf.TensorInfo, slice: WeightSlice) => void,
-  scratchBytes = SCRATCH_BYTES,
+  visit: (logits: tf.TensorInfo, slice: WeightSlice, firstRow: number) => void,
+  { scratchBytes = SCRATCH_BYTES, blockRows = hidden.shape[0]! }: LogitsOptions = {},
 ): void {
   const gpu = currentGpu();
-  const rows = hidden.shape[0]!;
-  const slices = headSlices(rows, weight, scratchBytes);
-  const logits = gpu.empty([rows, Math.ceil(slices[0]!.rows / 4) * 4]);
-  for (const slice of slices) {
-    launchProductNt(hidden, slice, weight.format, logits);
-    visit(logits, slice);
+  const [rows] = hidden.shape as [number];
+  for (let firstRow = 0; firstRow < rows; firstRow += blockRows) {
+    const block = rowsOf(hidden, firstRow, Math.min(blockRows, rows - firstRow));
+    const slices = headSlices(block.shape[0]!, weight, scratchBytes);
+    const logits = gpu.empty([block.shape[0]!, Math.ceil(slices[0]!.rows / 4) * 4]);
+    for (const slice of slices) {
+      launchProductNt(block, slice, weight.format, logits);
+      visit(logits, slice, firstRow);
+    }
+    gpu.release(logits);
   }
-  gpu.release(logits);
 }
 
-/** Launches the states of a slice's parts. `parts` is [N, partCount(V), 4]. */
+/**
+ * Launches the states of a slice's parts.
+ * @param parts [all rows, partCount(V), 4]
+ * @param firstRow of the logits, a multiple of 64
+ */
 export function launchLogprobParts(
   logits: tf.TensorInfo,
   slice: Pick<WeightSlice, 'firstRow' | 'rows'>,
   target: tf.TensorInfo,
   parts: tf.TensorInfo,
   scale: number,
+  firstRow = 0,
 ): void {
-  const rows = logits.shape[0]!;
+  const [rows] = logits.shape as [number];
   currentGpu().dispatch('logprob/logprob_parts', {
-    operands: { logits_NS: logits, target_N: target, parts_NP4: parts },
+    operands: {
+      logits_NS: logits,
+      target_N: rowsOf(target, firstRow, rows).operand,
+      parts_NP4: rowsOf(parts, firstRow, rows).operand,
+    },
     params: {
       rows,
       columns: slice.rows,
@@ -137,8 +158,8 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
     forEachLogits(
       hidden,
       { tensor: weight, format: FORMATS[format]!, scales },
-      (logits, slice) => launchLogprobParts(logits, slice, target, parts, scale),
-      scratchBytes,
+      (logits, slice, firstRow) => launchLogprobParts(logits, slice, target, parts, scale, firstRow),
+      { scratchBytes, blockRows: BLOCK_ROWS },
     );
     const out = { logprob: gpu.empty([rows]), entropy: gpu.empty([rows]), logsumexp: gpu.empty([rows]) };
     launchLogprobFinish(parts, target, vocabulary, out);
@@ -147,32 +168,45 @@ const logprobOp = defineOp<'hidden' | 'weight' | 'target', LogprobAttrs>({
   },
   gradient([dy], [hidden, weight, target, logsumexp], { format, scales, scale, scratchBytes }) {
     const gpu = currentGpu();
-    /** Recomputes the logits slice by slice and hands on their gradient in their place. */
-    const forEachGradient = (visit: (dlogits: tf.TensorInfo, slice: WeightSlice) => void) =>
+    const head = { tensor: weight!, format: FORMATS[format]!, scales };
+    /** Recomputes the logits and hands on their gradient in their place. */
+    const forEachGradient = (
+      visit: (dlogits: tf.TensorInfo, slice: WeightSlice, firstRow: number) => void,
+      options: LogitsOptions,
+    ) =>
       forEachLogits(
         hidden!,
-        { tensor: weight!, format: FORMATS[format]!, scales },
-        (logits, slice) => {
-          launchLogitsBackward(logits, slice, { target: target!, logsumexp: logsumexp!, dy: dy!, scale });
-          visit(logits, slice);
+        head,
+        (logits, slice, firstRow) => {
+          const saved = { target: target!, logsumexp: logsumexp!, dy: dy!, scale };
+          launchLogitsBackward(logits, slice, saved, firstRow);
+          visit(logits, slice, firstRow);
         },
-        scratchBytes,
+        options,
       );
     return {
       hidden: () => {
         const dhidden = gpu.empty(hidden!.shape);
-        forEachGradient((dlogits, slice) =>
-          launchProductNn(dlogits, slice, FORMATS[format]!, dhidden, { accumulate: slice.firstRow > 0 }),
+        forEachGradient(
+          (dlogits, slice, firstRow) =>
+            launchProductNn(dlogits, slice, head.format, rowsOf(dhidden, firstRow, dlogits.shape[0]!), {
+              accumulate: slice.firstRow > 0,
+            }),
+          { scratchBytes, blockRows: BLOCK_ROWS },
         );
         return asTensor(dhidden);
       },
       weight: () => {
         const dweight = gpu.empty(weight!.shape);
         const rowBytes = dweight.shape[1]! * 4;
-        forEachGradient((dlogits, { firstRow, rows }) => {
-          const operand = { tensor: dweight, offset: firstRow * rowBytes, size: rows * rowBytes };
-          launchProductTn(dlogits, hidden!, { firstRow, rows, operand });
-        });
+        // A row of it is the sum over all rows of the batch.
+        forEachGradient(
+          (dlogits, { firstRow, rows }) => {
+            const operand = { tensor: dweight, offset: firstRow * rowBytes, size: rows * rowBytes };
+            launchProductTn(dlogits, hidden!, { firstRow, rows, operand });
+          },
+          { scratchBytes },
+        );
         return asTensor(dweight);
       },
     };
@@ -183,14 +217,16 @@ function launchLogitsBackward(
   logits: tf.TensorInfo,
   { firstRow, rows: columns }: WeightSlice,
   saved: { target: tf.TensorInfo; logsumexp: tf.TensorInfo; dy: tf.TensorInfo; scale: number },
+  firstOfBlock: number,
 ): void {
   const [rows, stride] = logits.shape as [number, number];
+  const own = (tensor: tf.TensorInfo) => rowsOf(tensor, firstOfBlock, rows).operand;
   currentGpu().dispatch('logprob/logits_bwd', {
     operands: {
       logits_NS: logits,
-      target_N: saved.target,
-      logsumexp_N: saved.logsumexp,
-      dy_N: saved.dy,
+      target_N: own(saved.target),
+      logsumexp_N: own(saved.logsumexp),
+      dy_N: own(saved.dy),
     },
     params: { rows, columns, stride: stride / 4, first_column: firstRow, scale: saved.scale },
     grid: gridFor((rows * stride) / 4, 64),

@@ -5,7 +5,15 @@
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import type { Dispatch, Operand } from '../gpu/operands.ts';
+import type { RowRange } from './rows.ts';
 import { FORMATS, type WeightFormat, type WeightSlice, VALUES_OF_16_BYTES } from './weight.ts';
+
+/** A matrix, or some of its rows. */
+type Matrix = tf.TensorInfo | RowRange;
+
+function operandOf(matrix: Matrix): Operand {
+  return 'operand' in matrix ? matrix.operand : matrix;
+}
 
 export interface ProductNtOptions {
   /** f32, as long as a row of `out`. */
@@ -90,7 +98,7 @@ function ntForm(rows: number, inner: number, columns: number, format: WeightForm
 
 /** Launches out[n, offset + m] (+)= scale · x_NK wᵀ (+ bias) (+ residual) for one slice of the weight's rows. */
 export function launchProductNt(
-  x: tf.TensorInfo,
+  x: Matrix,
   slice: WeightSlice,
   format: WeightFormat,
   out: tf.TensorInfo,
@@ -98,14 +106,15 @@ export function launchProductNt(
 ): void {
   const [rows, inner] = x.shape as [number, number];
   const { path, innerUnit, constants, grid } = ntForm(rows, inner, slice.rows, format);
+  const x_NK = operandOf(x);
   currentGpu().dispatch(path, {
     operands: {
-      x_NK: x,
+      x_NK,
       w_MK: slice.operand,
       // The kernel for f32 alone has none.
-      ...('FORMAT' in constants && { scales_MG: slice.scales ?? x }),
-      bias_Y: bias ?? x,
-      residual_NY: residual ?? x,
+      ...('FORMAT' in constants && { scales_MG: slice.scales ?? x_NK }),
+      bias_Y: bias ?? x_NK,
+      residual_NY: residual ?? x_NK,
       y_NY: out,
     },
     params: {
@@ -137,7 +146,7 @@ export function launchProductNn(
   dy: tf.TensorInfo,
   slice: WeightSlice,
   format: WeightFormat,
-  out: tf.TensorInfo,
+  out: Matrix,
   { offset = 0, accumulate = false, scale = 1 }: ProductNnOptions = {},
 ): void {
   const gpu = currentGpu();
@@ -149,7 +158,7 @@ export function launchProductNn(
     accumulate: accumulate ? 1 : 0,
     scale,
   };
-  const operands = { x_NM: dy, w_MK: slice.operand, y_NK: out };
+  const operands = { x_NM: dy, w_MK: slice.operand, y_NK: operandOf(out) };
   const stride = dy.shape[1]!;
   if (gpu.family === 'wide-cpu' && format === 'f32' && rows >= MANY_ROWS) {
     gpu.dispatch('linear/linear_nn_tall', {

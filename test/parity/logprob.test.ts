@@ -20,13 +20,14 @@ const TOLERANCE = 3e-6;
 // A gradient of the weight sums over rows as well.
 const GRADIENT_TOLERANCE = 1e-5;
 
-/** N rows, D inputs, V vocabulary: one, tails of 4 columns and of the parts of 512, several parts. */
+/** N rows, D inputs, V vocabulary: one, tails of 4 columns, of the parts of 512 and of a block of rows, several parts. */
 const SHAPES = [
   [1, 4, 1],
   [3, 8, 7],
   [5, 16, 514],
   [65, 20, 1031],
   [130, 64, 512],
+  [1100, 8, 520],
 ] as const;
 /** Smaller than any scratch: slices of a single part. */
 const SMALLEST = 1;
