@@ -187,6 +187,9 @@ const optim = z
       .default('constant')
       .describe('Course of the learning rate after the warm-up.'),
     warmup_steps: z.int().min(0).default(0).describe('Updates of linear warm-up.'),
+    warmup_ratio: fraction()
+      .default(0)
+      .describe("Warm-up as a share of the run's updates, in the place of warmup_steps."),
     min_lr_ratio: fraction().default(0).describe('The schedule ends at this fraction of lr.'),
   })
   .prefault({});

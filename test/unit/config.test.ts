@@ -155,6 +155,7 @@ describe('problems', () => {
     ['optim: {learning_rate: 1}', /optim\.learning_rate: unknown key; did you mean optim\.lr\?/],
     ['lr: 1', /lr: unknown key; did you mean optim\.lr\?/],
     ['optim: {zzzzzzzz: 1}', /zzzzzzzz: unknown key; the keys of optim are lr, betas, eps/],
+    ['optim: {lr_warmup_ratio: 0.1}', /unknown key; did you mean optim\.warmup_ratio\?/],
     ['"": 1', /: unknown key; the keys of the configuration are model, data/],
   ])('finds what is wrong with %s', (extra, message) => {
     expect(problemsOf(`${MINIMAL}${extra}\n`)).toMatch(message);
