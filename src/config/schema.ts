@@ -186,6 +186,13 @@ const optim = z
       .enum(['constant', 'linear', 'cosine'])
       .default('constant')
       .describe('Course of the learning rate after the warm-up.'),
+    lr_multipliers: z
+      .record(pattern(), z.number().min(0))
+      .default({})
+      .describe(
+        'Factors on the learning rate by regular expressions over whole parameter names, the first match counts, ' +
+          'such as {".*visual.*": 0.1, ".*lora_B.*": 16}.',
+      ),
     warmup_steps: z.int().min(0).default(0).describe('Updates of linear warm-up.'),
     warmup_ratio: fraction()
       .default(0)

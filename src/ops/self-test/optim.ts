@@ -1,13 +1,6 @@
 import { currentGpu } from '../../gpu/gpu.ts';
-import {
-  accumulate,
-  adamwStep,
-  clipGradients,
-  createOptimizerState,
-  mix,
-  type OptimizerState,
-  writeAdamw,
-} from '../optimizer.ts';
+import { adamwStep, writeAdamw } from '../adamw.ts';
+import { accumulate, clipGradients, createOptimizerState, mix, type OptimizerState } from '../optimizer.ts';
 import { hostTensor, type KernelTest, upload } from './case.ts';
 
 const SHAPE = [7, 5];
@@ -15,6 +8,8 @@ const HYPER = { lr: 0.1, beta1: 0.9, beta2: 0.99, eps: 1e-8, weightDecay: 0.01 }
 /** The second step, so that both moments and their bias corrections count. */
 const T = 2;
 const [MICRO_SCALE, MAX_NORM, ALPHA] = [0.5, 1, 0.6];
+
+const WHOLE = [{ end: SHAPE[0]! * SHAPE[1]!, factor: 1 }];
 
 /** Square roots and quotients. */
 const TOLERANCE = 2e-6;
@@ -33,7 +28,7 @@ export const optimTest: KernelTest = {
     accumulate(total, upload(more!), MICRO_SCALE);
     writeAdamw(state, HYPER, T);
     clipGradients([total], state, MAX_NORM);
-    adamwStep(param, total, first, second, state);
+    adamwStep(param, total, { m: first, v: second }, state, WHOLE);
     const mixed = upload(start!);
     mix(mixed, upload(gradient!), ALPHA);
 
