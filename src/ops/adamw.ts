@@ -1,4 +1,4 @@
-/** AdamW in place on the GPU. Launchers only. */
+/** AdamW in place on the GPU, with its moments in f32 or in 8 bits. Launchers only. */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
@@ -6,6 +6,10 @@ import { ShapeError } from '../util/errors.ts';
 import { checkShape } from './op.ts';
 import type { OptimizerState } from './optimizer.ts';
 import { type Piece, pieces, sizeOf } from './pieces.ts';
+
+/** Values that share a scale in 8-bit moments, and values to a word of codes. */
+export const QUANTIZED_BLOCK = 256;
+export const CODES_PER_WORD = 4;
 
 export interface AdamwHyper {
   lr: number;
@@ -35,6 +39,16 @@ export function writeAdamw(
 export interface Moments {
   m: tf.Tensor;
   v: tf.Tensor;
+}
+
+/** The same in 8 bits, coded as kernels/optim/adamw_8bit_step.wgsl says, for a parameter of `size` values. */
+export interface QuantizedMoments {
+  /** int32 [size / 4, rounded up]: four codes to a word. */
+  mCodes: tf.Tensor;
+  vCodes: tf.Tensor;
+  /** f32 [size / 256, rounded up]: the scale of each block. */
+  mScales: tf.Tensor;
+  vScales: tf.Tensor;
 }
 
 /** A factor on the learning rate for a range of a tensor's values, from the end of the range before it. */
@@ -87,6 +101,46 @@ export function adamwStep(
       operands: { gradient: of(gradient), hyper: adamw, clip, param: of(param), m: of(m), v: of(v) },
       params: { count, ...lrParams(lrRanges, piece) },
       grid: gridFor(count, 64),
+    });
+  }
+}
+
+/**
+ * As `adamwStep`, with moments in 8 bits: 2.03 bytes for the two of a value instead of 8.
+ * @throws {ShapeError} when the shapes disagree, or the ranges are not one to three that cover the tensor
+ * @see https://arxiv.org/abs/2110.02861
+ */
+export function adamw8bitStep(
+  param: tf.TensorInfo,
+  gradient: tf.TensorInfo,
+  { mCodes, vCodes, mScales, vScales }: QuantizedMoments,
+  { adamw, clip }: OptimizerState,
+  lrRanges: readonly LrRange[],
+): void {
+  const size = sizeOf(param);
+  checkShape('adamw8bitStep.gradient', gradient.shape, param.shape);
+  for (const [name, tensor] of Object.entries({ mCodes, vCodes })) {
+    checkShape(`adamw8bitStep.${name}`, tensor.shape, [Math.ceil(size / CODES_PER_WORD)]);
+  }
+  for (const [name, tensor] of Object.entries({ mScales, vScales })) {
+    checkShape(`adamw8bitStep.${name}`, tensor.shape, [Math.ceil(size / QUANTIZED_BLOCK)]);
+  }
+  checkRanges('adamw8bitStep', lrRanges, size);
+  for (const piece of pieces(param)) {
+    const { count, of } = piece;
+    currentGpu().dispatch('optim/adamw_8bit_step', {
+      operands: {
+        gradient: of(gradient),
+        hyper: adamw,
+        clip,
+        param: of(param),
+        m_codes: of(mCodes, CODES_PER_WORD),
+        v_codes: of(vCodes, CODES_PER_WORD),
+        m_scales: of(mScales, QUANTIZED_BLOCK),
+        v_scales: of(vScales, QUANTIZED_BLOCK),
+      },
+      params: { count, ...lrParams(lrRanges, piece) },
+      grid: gridFor(Math.ceil(count / QUANTIZED_BLOCK), 64),
     });
   }
 }

@@ -3,15 +3,18 @@ import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import type { Operand } from '../gpu/operands.ts';
 
-/** Pieces are multiples of so many values: whole blocks of sums, which have 4096. */
+/**
+ * Pieces are multiples of so many values: whole blocks of sums (4096 values) and of 8-bit moments (256), whose
+ * scales then start at multiples of 256 bytes, as bindings must.
+ */
 const PIECE_UNIT = 16_384;
 
 export interface Piece {
   /** Its first value in the tensor. */
   first: number;
   count: number;
-  /** The same piece of any tensor of this size. */
-  of: (tensor: tf.TensorInfo) => Operand;
+  /** The same piece of any tensor of this size, or of one with a word for so many of its values. */
+  of: (tensor: tf.TensorInfo, valuesPerWord?: number) => Operand;
 }
 
 /** Pieces that fit a binding each, and start at an offset that a binding may have. */
@@ -23,7 +26,11 @@ export function pieces(tensor: tf.TensorInfo): Piece[] {
   return Array.from({ length: Math.ceil(size / limit) }, (_, i) => {
     const first = i * limit;
     const count = Math.min(limit, size - first);
-    const of = (tensor: tf.TensorInfo): Operand => ({ tensor, offset: first * 4, size: count * 4 });
+    const of = (tensor: tf.TensorInfo, valuesPerWord = 1): Operand => ({
+      tensor,
+      offset: (first / valuesPerWord) * 4,
+      size: Math.ceil(count / valuesPerWord) * 4,
+    });
     return { first, count, of };
   });
 }

@@ -10,7 +10,7 @@ import { type LrRange, writeAdamw } from '../ops/adamw.ts';
 import { accumulate, clipGradients, createOptimizerState, type OptimizerState } from '../ops/optimizer.ts';
 import { ShapeError } from '../util/errors.ts';
 import { lrRangesOf } from './lr-multipliers.ts';
-import { ParameterMoments, type TrainedParameter } from './moments.ts';
+import { createMoments, type ParameterMoments, type TrainedParameter } from './moments.ts';
 
 interface Slot {
   name: string;
@@ -47,7 +47,7 @@ export class Optimizer {
       name: parameter.name,
       tensor: parameter.tensor,
       gradient: gpu.persistent('gradients', parameter.tensor.shape),
-      moments: new ParameterMoments(gpu, parameter),
+      moments: createMoments(gpu, parameter, config.strategy),
       lrRanges: lrRanges[i]!,
     }));
     this.#slotOf = new Map(this.#slots.map((slot) => [slot.tensor, slot]));
@@ -98,7 +98,7 @@ export class Optimizer {
     await writeSafetensors(path, [...moments, step]);
   }
 
-  /** @throws {CheckpointError} when the file is damaged or of other parameters */
+  /** @throws {CheckpointError} when the file is damaged, of other parameters or of another `optim.strategy` */
   async restore(path: string): Promise<void> {
     await using file = await SafetensorsFile.open(path);
     for (const { moments } of this.#slots) await moments.restore(file);

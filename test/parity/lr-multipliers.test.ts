@@ -8,9 +8,11 @@ import { type Shape, Trained } from './trained.ts';
 // A factor on lr is one rounding of the step.
 const FACTOR_TOLERANCE = 1e-6;
 
+const STRATEGIES = ['adamw', 'adamw_8bit'] as const;
+
 const device = openGpu();
 
-describe('lr_multipliers', () => {
+describe.each(STRATEGIES)('lr_multipliers under %s', (strategy) => {
   // Parts that end within a block, as in stacked projections; alone, each of them would be small.
   const part = (name: string, rows: number) => ({ name: `layers.0.${name}.weight`, shape: [rows, 33] });
   const parts = [part('q_proj', 101), part('k_proj', 30), part('v_proj', 31)];
@@ -24,7 +26,7 @@ describe('lr_multipliers', () => {
   /** What a step takes from each value. */
   async function steps(lr: number, lr_multipliers: OptimConfig['lr_multipliers']): Promise<Float32Array[]> {
     const zeros = start.map((values) => new Float32Array(values.length));
-    const trained = new Trained(device.gpu, shapes, { lr_multipliers }, zeros);
+    const trained = new Trained(device.gpu, shapes, { strategy, lr_multipliers }, zeros);
     await trained.step(lr, gradient);
     const values = await trained.values();
     trained.dispose();

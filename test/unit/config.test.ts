@@ -154,7 +154,8 @@ describe('problems', () => {
     ['num_generations: 4', /num_generations: unknown key; did you mean rollout\.n\?/],
     ['optim: {learning_rate: 1}', /optim\.learning_rate: unknown key; did you mean optim\.lr\?/],
     ['lr: 1', /lr: unknown key; did you mean optim\.lr\?/],
-    ['optim: {zzzzzzzz: 1}', /zzzzzzzz: unknown key; the keys of optim are lr, betas, eps/],
+    ['optim: {zzzzzzzz: 1}', /zzzzzzzz: unknown key; the keys of optim are strategy, lr, betas, eps/],
+    ['optim: {strategy: sgd}', /optim\.strategy: expected one of adamw, adamw_8bit, found "sgd"/],
     ['optim: {lr_warmup_ratio: 0.1}', /unknown key; did you mean optim\.warmup_ratio\?/],
     ['optim: {lr_multipliers: {a: -1}}', /optim\.lr_multipliers\.a: expected at least 0, found -1/],
     [
