@@ -4,6 +4,7 @@
 //   m += (g - m) * (1 - beta1)
 //   v  = v * beta2 + g * g * (1 - beta2)
 //   p -= (lr / bias1) * m / (sqrt(v) / sqrt(bias2) + eps)
+// with lr times factor_0 for values below end_0, factor_1 for others below end_1, factor_2 for the rest.
 // Nothing changes when skip is set.
 //
 // gradient  f32 read        [count]
@@ -15,6 +16,11 @@
 // f32; deterministic. Tolerance 1e-6 of the step.
 struct Params {
   count: u32,
+  end_0: u32,
+  end_1: u32,
+  factor_0: f32,
+  factor_1: f32,
+  factor_2: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
@@ -34,7 +40,8 @@ fn adamw_step(
   if (i >= params.count || clip[2] != 0.0) {
     return;
   }
-  let lr = hyper[0];
+  let factor = select(select(params.factor_2, params.factor_1, i < params.end_1), params.factor_0, i < params.end_0);
+  let lr = hyper[0] * factor;
   let g = gradient[i] * clip[1];
   let first = m[i] + (g - m[i]) * hyper[7];
   let second = v[i] * hyper[2] + g * g * hyper[8];

@@ -9,7 +9,7 @@ export interface Problem {
 
 /** Problems between keys. A section that is missing here was invalid by itself; rules that read it wait. */
 export function crossFieldProblems(sections: Partial<Config>): Problem[] {
-  const { model, data, rollout, reward, algorithm, trainer } = sections;
+  const { model, data, rollout, reward, algorithm, optim, trainer } = sections;
   const problems: Problem[] = [];
   const report = (key: string, message: string): void => void problems.push({ key, message });
 
@@ -105,6 +105,12 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
     report(
       'algorithm.mini_batch_prompts',
       `expected a divisor of data.rollout_batch_size (${data.rollout_batch_size}), found ${mini}`,
+    );
+  }
+  if (optim && optim.warmup_steps > 0 && optim.warmup_ratio > 0) {
+    report(
+      'optim.warmup_ratio',
+      `expected 0, because optim.warmup_steps is ${optim.warmup_steps}, found ${optim.warmup_ratio}`,
     );
   }
   if (data?.val_files === null && trainer) {

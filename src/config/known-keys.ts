@@ -18,6 +18,7 @@ const FOREIGN_NAMES: Readonly<Record<string, string>> = {
   adam_beta2: 'optim.betas',
   adam_epsilon: 'optim.eps',
   lr_warmup_steps: 'optim.warmup_steps',
+  lr_warmup_ratio: 'optim.warmup_ratio',
   beta: 'algorithm.kl_coef',
   epsilon: 'algorithm.clip_ratio_low',
   epsilon_high: 'algorithm.clip_ratio_high',

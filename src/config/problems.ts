@@ -15,6 +15,10 @@ export function describeIssues(
     const path = [section, ...issue.path.map(String)];
     if (issue.code === 'unrecognized_keys')
       return issue.keys.map((key) => unknownKey([...path, key].join('.')));
+    if (issue.code === 'invalid_key') {
+      const key = path.pop()!;
+      return issue.issues.map((reason) => describeIssue(reason, `${path.join('.')}: a key`, key));
+    }
     return describeIssue(issue, path.join('.'), valueAt(raw, path));
   });
 }
@@ -28,6 +32,7 @@ export function unknownKey(key: string): Problem {
   const siblings = [...knownKeys().keys()]
     .filter((known) => (parent === '' || known.startsWith(`${parent}.`)) && known.split('.').length === depth)
     .map((known) => known.slice(known.lastIndexOf('.') + 1));
+  if (siblings.length === 0) return { key, message: `unknown key; set ${parent} as a whole` };
   return {
     key,
     message: `unknown key; the keys of ${parent || 'the configuration'} are ${siblings.join(', ')}`,

@@ -24,8 +24,11 @@ export function changedKeys(before: Config, after: Config): string[] {
   return [...keys].filter((key) => old.get(key) !== now.get(key)).sort();
 }
 
+/** Maps in which the order of the keys counts; they are compared as a whole. */
+const ORDERED = new Set(['optim.lr_multipliers']);
+
 function flatten(value: unknown, path: string): [key: string, json: string][] {
-  if (!isObject(value) || (path !== '' && Object.keys(value).length === 0))
+  if (!isObject(value) || ORDERED.has(path) || (path !== '' && Object.keys(value).length === 0))
     return [[path, JSON.stringify(value)]];
   return Object.entries(value).flatMap(([key, child]) =>
     flatten(child, path === '' ? key : `${path}.${key}`),

@@ -3,7 +3,8 @@
  * Names follow EasyR1 and TRL wherever they have one.
  */
 import { z } from 'zod';
-import { beta, count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
+import { count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
+import { optim } from './optim-schema.ts';
 import { QUANTIZATIONS } from './quantizations.ts';
 import { reward } from './reward-schema.ts';
 import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
@@ -169,25 +170,6 @@ const algorithm = z
     ref_model_sync_steps: count()
       .default(512)
       .describe('Let the reference model follow every so many steps.'),
-  })
-  .prefault({});
-
-const optim = z
-  .strictObject({
-    lr: z.number().min(0).default(1e-6).describe('Peak learning rate.'),
-    betas: z
-      .tuple([beta(), beta()], { error: 'two numbers from 0 to below 1' })
-      .default([0.9, 0.999])
-      .describe("AdamW's decay rates."),
-    eps: z.number().positive().default(1e-8).describe("AdamW's epsilon."),
-    weight_decay: z.number().min(0).default(0.01).describe('Decoupled weight decay.'),
-    max_grad_norm: z.number().positive().default(1).describe('Gradients are scaled down to this norm.'),
-    lr_scheduler_type: z
-      .enum(['constant', 'linear', 'cosine'])
-      .default('constant')
-      .describe('Course of the learning rate after the warm-up.'),
-    warmup_steps: z.int().min(0).default(0).describe('Updates of linear warm-up.'),
-    min_lr_ratio: fraction().default(0).describe('The schedule ends at this fraction of lr.'),
   })
   .prefault({});
 

@@ -31,7 +31,7 @@ const ADVICE: Readonly<Record<MemoryLine, string>> = {
     'set algorithm.kl_coef=0, or train an adapter (model.lora.rank above 0), which needs no reference',
   adapter: 'lower model.lora.rank',
   gradients: 'train an adapter (model.lora.rank above 0)',
-  optimizer: 'train an adapter (model.lora.rank above 0)',
+  optimizer: 'set optim.strategy=adamw_8bit, or train an adapter (model.lora.rank above 0)',
   activations: 'set model.gradient_checkpointing=true, or lower trainer.micro_batch_tokens',
   kv: 'lower rollout.max_sequences or data.max_response_length',
   workspace: 'lower rollout.max_sequences',

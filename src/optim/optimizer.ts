@@ -6,29 +6,18 @@ import type * as tf from '@tensorflow/tfjs';
 import type { OptimConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import { SafetensorsFile, writeSafetensors } from '../io/safetensors.ts';
-import {
-  accumulate,
-  adamwStep,
-  clipGradients,
-  createOptimizerState,
-  writeAdamw,
-  type OptimizerState,
-} from '../ops/optimizer.ts';
-import { CheckpointError, ShapeError } from '../util/errors.ts';
+import { type LrRange, writeAdamw } from '../ops/adamw.ts';
+import { accumulate, clipGradients, createOptimizerState, type OptimizerState } from '../ops/optimizer.ts';
+import { ShapeError } from '../util/errors.ts';
+import { lrRangesOf } from './lr-multipliers.ts';
+import { createMoments, type ParameterMoments, type TrainedParameter } from './moments.ts';
 
-/** What the optimizer needs of a parameter. */
-interface TrainedParameter {
+interface Slot {
   name: string;
-  shape: readonly number[];
-  /** float32, updated in place. */
   tensor: tf.Tensor;
-}
-
-interface Slot extends TrainedParameter {
   gradient: tf.Tensor;
-  /** Running means of the gradient and of its square. */
-  m: tf.Tensor;
-  v: tf.Tensor;
+  moments: ParameterMoments;
+  lrRanges: readonly LrRange[];
 }
 
 export interface StepOutcome {
@@ -49,16 +38,17 @@ export class Optimizer {
   /** Updates applied so far: t of AdamW's bias correction. */
   #step = 0;
 
+  /** @throws {ConfigError} when a pattern of `lr_multipliers` matches no parameter */
   constructor(gpu: Gpu, parameters: readonly TrainedParameter[], config: OptimConfig) {
     this.#gpu = gpu;
     this.#config = config;
-    this.#slots = parameters.map(({ name, shape, tensor }) => ({
-      name,
-      shape,
-      tensor,
-      gradient: gpu.persistent('gradients', tensor.shape),
-      m: gpu.persistent('optimizer', tensor.shape),
-      v: gpu.persistent('optimizer', tensor.shape),
+    const lrRanges = lrRangesOf(parameters, config.lr_multipliers);
+    this.#slots = parameters.map((parameter, i) => ({
+      name: parameter.name,
+      tensor: parameter.tensor,
+      gradient: gpu.persistent('gradients', parameter.tensor.shape),
+      moments: createMoments(gpu, parameter, config.strategy),
+      lrRanges: lrRanges[i]!,
     }));
     this.#slotOf = new Map(this.#slots.map((slot) => [slot.tensor, slot]));
     this.#state = createOptimizerState(parameters.map(({ tensor }) => tensor.size));
@@ -83,6 +73,7 @@ export class Optimizer {
   /**
    * Clips the accumulated gradients and updates every parameter in place. A gradient that is not finite updates
    * nothing and does not count as a step.
+   * @param lr before the factors of `lr_multipliers`
    */
   async step(lr: number): Promise<StepOutcome> {
     const { betas, eps, weight_decay: weightDecay, max_grad_norm: maxNorm } = this.#config;
@@ -93,7 +84,7 @@ export class Optimizer {
     );
     const t = this.#step + 1;
     writeAdamw(this.#state, { lr, beta1: betas[0], beta2: betas[1], eps, weightDecay }, t);
-    for (const { tensor, gradient, m, v } of this.#slots) adamwStep(tensor, gradient, m, v, this.#state);
+    for (const { gradient, moments, lrRanges } of this.#slots) moments.step(gradient, this.#state, lrRanges);
     const [norm, , skip] = await this.#gpu.read(this.#state.clip);
     const skipped = skip !== 0;
     if (!skipped) this.#step = t;
@@ -102,39 +93,23 @@ export class Optimizer {
 
   /** Writes the moments and the step count. */
   async save(path: string): Promise<void> {
-    const moments = this.#slots.flatMap(({ name, shape, m, v }) => [
-      { name: `exp_avg.${name}`, dtype: 'F32' as const, shape, data: () => this.#gpu.read(m) },
-      { name: `exp_avg_sq.${name}`, dtype: 'F32' as const, shape, data: () => this.#gpu.read(v) },
-    ]);
+    const moments = this.#slots.flatMap((slot) => slot.moments.stored());
     const step = { name: STEP_NAME, dtype: 'I32' as const, shape: [1], data: Int32Array.of(this.#step) };
     await writeSafetensors(path, [...moments, step]);
   }
 
-  /** @throws {CheckpointError} when the file is damaged or of other parameters */
+  /** @throws {CheckpointError} when the file is damaged, of other parameters or of another `optim.strategy` */
   async restore(path: string): Promise<void> {
     await using file = await SafetensorsFile.open(path);
-    for (const { name, shape, m, v } of this.#slots) {
-      for (const [stored, tensor] of [
-        [`exp_avg.${name}`, m],
-        [`exp_avg_sq.${name}`, v],
-      ] as const) {
-        const found = file.info(stored).shape;
-        if (found.join() !== shape.join()) {
-          throw new CheckpointError({
-            where: `${path}: ${stored}`,
-            expected: `[${shape.join(', ')}]`,
-            found: `[${found.join(', ')}]`,
-          });
-        }
-        this.#gpu.write(tensor, await file.readF32(stored));
-      }
-    }
+    for (const { moments } of this.#slots) await moments.restore(file);
     this.#step = new Int32Array((await file.read(STEP_NAME)).buffer)[0]!;
   }
 
   dispose(): void {
-    for (const { gradient, m, v } of this.#slots)
-      for (const tensor of [gradient, m, v]) this.#gpu.free(tensor);
+    for (const { gradient, moments } of this.#slots) {
+      this.#gpu.free(gradient);
+      moments.dispose();
+    }
     for (const tensor of Object.values<tf.Tensor>({ ...this.#state })) this.#gpu.free(tensor);
   }
 }

@@ -130,8 +130,9 @@ async function refuseChanges(config: Config, folder: string): Promise<void> {
   const file = join(folder, 'config.yaml');
   if (!existsSync(file)) return;
   const before = parseConfig(await readFile(file, 'utf8'), file);
-  // A schedule that decays depends on the length of the run.
-  const mayChangeLength = config.optim.lr_scheduler_type === 'constant';
+  // A schedule that decays depends on the length of the run, and so does a warm-up that is a share of it.
+  const { lr_scheduler_type: schedule, warmup_ratio: warmupRatio } = config.optim;
+  const mayChangeLength = schedule === 'constant' && warmupRatio === 0;
   const changed = changedKeys(before, config).filter(
     (key) => !SAFE_TO_CHANGE.test(key) && !(mayChangeLength && LENGTH_KEYS.includes(key)),
   );

@@ -42,7 +42,7 @@ export async function planMemory(config: Config): Promise<MemoryPlan> {
 }
 
 /** What may be changed for memory's sake, none of which changes what is learnt but the last ones. */
-function changesFor({ model, trainer, rollout }: Config): string[] {
+function changesFor({ model, optim, trainer, rollout }: Config): string[] {
   const changes: string[] = [];
   if (!model.gradient_checkpointing) changes.push('model.gradient_checkpointing=true');
   for (const part of [2, 4]) {
@@ -50,6 +50,7 @@ function changesFor({ model, trainer, rollout }: Config): string[] {
     changes.push(`trainer.micro_batch_tokens=${tokens}`);
   }
   changes.push(`rollout.max_sequences=${Math.max(1, Math.floor(rollout.max_sequences / 4))}`);
+  if (optim.strategy === 'adamw') changes.push('optim.strategy=adamw_8bit');
   if (model.lora.rank === 0) changes.push('model.lora.rank=64');
   else if (model.quantization === 'none') changes.push('model.quantization=int8', 'model.quantization=int4');
   else if (model.quantization === 'int8') changes.push('model.quantization=int4');

@@ -52,6 +52,10 @@ describe('a plan', () => {
         'algorithm.mini_batch_prompts=1',
       ],
     },
+    {
+      label: 'full training with moments in 8 bits',
+      overrides: ['algorithm.kl_coef=0', 'optim.strategy=adamw_8bit'],
+    },
   ])('is what the step takes: $label', async ({ overrides }) => {
     const config = configOf(overrides);
     const plan = await planMemory(config);
@@ -68,7 +72,9 @@ describe('a plan', () => {
     const plan = await planMemory(config);
     expect(plan.peakBytes).toBeGreaterThan(plan.limitBytes);
     const remedies = await planRemedies(config, plan);
-    expect(remedies.map(({ change }) => change)).toContain('model.gradient_checkpointing=true');
+    const changes = remedies.map(({ change }) => change);
+    expect(changes).toContain('model.gradient_checkpointing=true');
+    expect(changes).toContain('optim.strategy=adamw_8bit');
     expect(remedies.every(({ peakBytes }) => peakBytes < plan.peakBytes)).toBe(true);
   });
 });

@@ -1,17 +1,16 @@
 import type * as tf from '@tensorflow/tfjs';
 import { expect, it } from 'vitest';
+import { adamwStep, writeAdamw } from '../../src/ops/adamw.ts';
 import {
   accumulate,
-  adamwStep,
   clipGradients,
   createOptimizerState,
   mix,
-  writeAdamw,
   type OptimizerState,
 } from '../../src/ops/optimizer.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import { expectClose, guarded, openGpu, randomValues } from './harness.ts';
-import { adamw, clip } from './reference/optimizer.ts';
+import { adamw, clip, lrRanges, lrFactor } from './reference/optimizer.ts';
 
 // Sums of 4096 squares in four accumulators of positive terms: 1024 roundings of 6e-8, most of them cancelling.
 const NORM_TOLERANCE = 2e-6;
@@ -31,7 +30,7 @@ function free(state: OptimizerState): void {
 }
 
 it.each([[[1]], [[3, 4095]], [[4096, 70, 1]], [[100_003, 5]]])(
-  'ten steps of AdamW with clipping over tensors of %j',
+  'ten steps of AdamW with clipping and three learning rates over tensors of %j',
   async (sizes) => {
     const models = sizes.map((size) => ({
       param: new Float64Array(randomValues(size, 'param')),
@@ -55,7 +54,9 @@ it.each([[[1]], [[3, 4095]], [[4096, 70, 1]], [[100_003, 5]]])(
         const gradients = values.map((value) => input([value.length], value));
         writeAdamw(state, now, t);
         clipGradients(gradients, state, 1);
-        tensors.forEach(({ param, m, v }, i) => adamwStep(param, gradients[i]!, m, v, state));
+        tensors.forEach(({ param, ...moments }, i) =>
+          adamwStep(param, gradients[i]!, moments, state, lrRanges(param.size)),
+        );
 
         const { norm, factor } = clip(values, 1);
         expectClose(await read(state.clip), [norm, factor, 0], NORM_TOLERANCE, `clip state of step ${t}`);
@@ -65,6 +66,7 @@ it.each([[[1]], [[3, 4095]], [[4096, 70, 1]], [[100_003, 5]]])(
             Float64Array.from(values[i]!, (g) => g * factor),
             now,
             t,
+            lrFactor,
           );
         });
       }
@@ -88,7 +90,7 @@ it.each([NaN, Infinity, 3e38])('leaves everything as it was after a gradient wit
     const [param, m, v] = [input([5000], before), input([5000], before), input([5000], before)];
     writeAdamw(state, HYPER, 1);
     clipGradients([gradient], state, 1);
-    adamwStep(param, gradient, m, v, state);
+    adamwStep(param, gradient, { m, v }, state, lrRanges(5000));
     expect((await read(state.clip))[2]).toBe(1);
     for (const tensor of [param, m, v]) expect(await read(tensor)).toEqual(before);
   });
@@ -132,7 +134,7 @@ it.each([1, 67, 9000])('mixes %i values into others', async (size) => {
 });
 
 it('gives the same bits for tensors that are larger than a binding', async () => {
-  const size = 3 * 4096 + 77;
+  const size = 3 * 16_384 + 77;
   const { gpu } = device;
   const run = async () => {
     const state = createOptimizerState([size]);
@@ -142,7 +144,7 @@ it('gives the same bits for tensors that are larger than a binding', async () =>
       const [param, m, v] = [tensor('param'), tensor('m'), tensor('v')];
       writeAdamw(state, HYPER, 3);
       clipGradients([gradient], state, 1);
-      adamwStep(param, gradient, m, v, state);
+      adamwStep(param, gradient, { m, v }, state, lrRanges(size));
       accumulate(m, gradient, -2);
       mix(v, gradient, 0.3);
       return Promise.all([param, m, v, state.clip, state.partials].map((info) => read(info)));
@@ -152,7 +154,7 @@ it('gives the same bits for tensors that are larger than a binding', async () =>
   };
   const whole = await run();
   const { limits } = gpu.device;
-  const small = { maxStorageBufferBindingSize: 4096 * 4 };
+  const small = { maxStorageBufferBindingSize: 16_384 * 4 };
   Object.defineProperty(gpu.device, 'limits', { value: small, configurable: true });
   try {
     // One by one: a failing comparison of whole tensors prints for a minute.
@@ -168,7 +170,11 @@ it('refuses shapes that disagree', async () => {
     const [two, three] = [input([2], new Float32Array(2)), input([3], new Float32Array(3))];
     expect(() => accumulate(two, three, 1)).toThrow(ShapeError);
     expect(() => mix(two, three, 0.5)).toThrow(ShapeError);
-    expect(() => adamwStep(two, two, three, two, state)).toThrow(/adamwStep\.m/);
+    const moments = { m: two, v: two };
+    const whole = [{ end: 2, factor: 1 }];
+    expect(() => adamwStep(two, two, { ...moments, m: three }, state, whole)).toThrow(/adamwStep\.m/);
+    for (const ranges of [[], [{ end: 1, factor: 1 }], [...whole, ...whole, ...whole, ...whole]])
+      expect(() => adamwStep(two, two, moments, state, ranges)).toThrow(/1 to 3 ranges that end at 2/);
     expect(() => clipGradients([two, three], state, 1)).toThrow(/partials/);
   });
   free(state);

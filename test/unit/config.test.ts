@@ -100,7 +100,7 @@ describe('overrides', () => {
     ['~', /expected key=value/],
     ['optim.lrr=1', /optim\.lrr: unknown key; did you mean optim\.lr\?/],
     ['~optim.lrr', /optim\.lrr: unknown key; did you mean optim\.lr\?/],
-    ['optim.lr.x=1', /optim\.lr\.x: unknown key/],
+    ['optim.lr.x=1', /optim\.lr\.x: unknown key; set optim\.lr as a whole/],
     ['optim.betas=[1', /optim\.betas: expected a YAML value/],
     ['__proto__.x=1', /__proto__\.x: unknown key/],
     ['model.__proto__=1', /model\.__proto__: unknown key/],
@@ -154,7 +154,14 @@ describe('problems', () => {
     ['num_generations: 4', /num_generations: unknown key; did you mean rollout\.n\?/],
     ['optim: {learning_rate: 1}', /optim\.learning_rate: unknown key; did you mean optim\.lr\?/],
     ['lr: 1', /lr: unknown key; did you mean optim\.lr\?/],
-    ['optim: {zzzzzzzz: 1}', /zzzzzzzz: unknown key; the keys of optim are lr, betas, eps/],
+    ['optim: {zzzzzzzz: 1}', /zzzzzzzz: unknown key; the keys of optim are strategy, lr, betas, eps/],
+    ['optim: {strategy: sgd}', /optim\.strategy: expected one of adamw, adamw_8bit, found "sgd"/],
+    ['optim: {lr_warmup_ratio: 0.1}', /unknown key; did you mean optim\.warmup_ratio\?/],
+    ['optim: {lr_multipliers: {a: -1}}', /optim\.lr_multipliers\.a: expected at least 0, found -1/],
+    [
+      'optim: {lr_multipliers: {"[": 1}}',
+      /lr_multipliers: a key: expected a regular expression .*, found "\["/,
+    ],
     ['"": 1', /: unknown key; the keys of the configuration are model, data/],
   ])('finds what is wrong with %s', (extra, message) => {
     expect(problemsOf(`${MINIMAL}${extra}\n`)).toMatch(message);
@@ -207,6 +214,14 @@ describe('resolved configuration', () => {
       configHash(parseConfig(MINIMAL, 'a.yaml', [`reward.verifier_by_category=${map}`]));
     expect(hash('{b: text, a: number}')).toBe(hash('{a: number, b: text}'));
     expect(hash('{b: number, a: text}')).not.toBe(hash('{a: number, b: text}'));
+  });
+
+  it('tells another order of lr_multipliers, of which the first match counts', () => {
+    const parsed = (map: string) => parseConfig(MINIMAL, 'a.yaml', [`optim.lr_multipliers=${map}`]);
+    const config = parsed('{".*lora_B.*": 16, ".*": 0.5}');
+    expect(changedKeys(config, parsed('{".*": 0.5, ".*lora_B.*": 16}'))).toEqual(['optim.lr_multipliers']);
+    const again = parseConfig(resolvedYaml(config), 'a.yaml');
+    expect(Object.keys(again.optim.lr_multipliers)).toEqual(['.*lora_B.*', '.*']);
   });
 
   it('names the keys that changed', () => {
