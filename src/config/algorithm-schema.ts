@@ -5,12 +5,65 @@ import { count, fraction, text } from './fields.ts';
 export const algorithm = z
   .strictObject({
     loss_type: z
-      .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo'])
+      .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo', 'cispo', 'sapo'])
       .default('grpo')
-      .describe('How token losses are averaged.'),
-    kl_coef: z.number().min(0).default(0.01).describe('Weight of the KL loss; 0 keeps no reference model.'),
-    clip_ratio_low: fraction().default(0.2).describe('The ratio is clipped below at 1 minus this.'),
-    clip_ratio_high: z.number().min(0).default(0.3).describe('The ratio is clipped above at 1 plus this.'),
+      .describe(
+        'grpo, bnpo, dr_grpo and dapo clip the ratio and differ in how token losses are averaged; cispo caps the ' +
+          'ratio as a weight of the log-probability (averaged as dapo); sapo gates it softly (averaged as grpo).',
+      ),
+    importance_sampling_level: z
+      .enum(['token', 'sequence'])
+      .default('token')
+      .describe(
+        'The ratio of each token, or that of its response (GSPO): exp of the mean log-ratio of its tokens. GSPO ' +
+          'goes with loss_type grpo and clip ratios near 3e-4.',
+      ),
+    clip_ratio_low: fraction()
+      .default(0.2)
+      .describe('The ratio is clipped below at 1 minus this; cispo and sapo have no such bound.'),
+    clip_ratio_high: z
+      .number()
+      .min(0)
+      .default(0.3)
+      .describe(
+        'The ratio is clipped above at 1 plus this; with cispo its cap is 1 plus this, so that 4 is the 5 of ' +
+          "TRL's epsilon_high. sapo has no such bound.",
+      ),
+    clip_ratio_dual: z
+      .number()
+      .positive()
+      .nullable()
+      .default(null)
+      .describe(
+        'Where the advantage is negative the ratio counts at most this (3 in EasyR1, delta in TRL); null: no bound.',
+      ),
+    sapo_temperature_pos: z
+      .number()
+      .positive()
+      .default(1)
+      .describe('How soon the gate of sapo closes where the advantage is positive.'),
+    sapo_temperature_neg: z
+      .number()
+      .positive()
+      .default(1.05)
+      .describe('How soon the gate of sapo closes where the advantage is not positive.'),
+    top_entropy_quantile: z
+      .number()
+      .positive()
+      .max(1)
+      .default(1)
+      .describe(
+        'The policy term counts only for this share of the tokens of an update, those of the highest entropy when ' +
+          'they were sampled; 1: all.',
+      ),
+    kl_coef: z.number().min(0).default(0.01).describe('Weight of the KL term; 0 keeps no reference model.'),
+    kl_penalty: z
+      .enum(['k1', 'k2', 'k3', 'abs'])
+      .default('k3')
+      .describe(
+        'Estimate of the KL divergence from the reference; kl, mse, low_var_kl and abs in EasyR1, in this order. As ' +
+          'a loss k1 only adds noise: its expected gradient is 0.',
+      ),
     scale_rewards: z
       .enum(['group', 'none'])
       .default('group')

@@ -12,6 +12,8 @@ export interface Episode {
   tokens: Int32Array;
   /** [T] log-probability of each token under the policy that sampled it, at the sampling temperature. */
   logprobs: Float32Array;
+  /** [T] entropy of the distribution that each token was sampled from, in nats; null where it is not known. */
+  entropies: Float32Array | null;
   /** [T] log-probability under the reference policy; null without a KL term. */
   refLogprobs: Float32Array | null;
   /** The response as text, without special tokens. */

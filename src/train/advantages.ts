@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { AlgorithmConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { Episode, EpisodeReward } from '../grpo/episode.ts';
-import { groupAdvantage } from '../ops/grpo.ts';
+import { groupAdvantage } from '../ops/group-advantage.ts';
 
 type Value = (reward: EpisodeReward) => number | null;
 

@@ -67,6 +67,7 @@ export function episodeOf(
     responseIndex,
     tokens: response.tokens,
     logprobs: response.logprobs,
+    entropies: response.entropies,
     refLogprobs: null,
     text: response.text,
     end: response.end,

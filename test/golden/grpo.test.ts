@@ -143,6 +143,7 @@ async function episodesOf(scenario: Scenario, golden: Golden): Promise<Episode[]
         responseIndex,
         tokens,
         logprobs: old.slice(start, end),
+        entropies: null,
         refLogprobs: ref.slice(start, end),
         text: '',
         end: tokens.at(-1) === END_TOKEN ? 'stop' : 'length',

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import type { Episode } from '../../src/grpo/episode.ts';
 import { addAdvantages } from '../../src/train/advantages.ts';
 import { expectClose, openGpu, randomValues } from './harness.ts';
-import * as reference from './reference/grpo.ts';
+import * as reference from './reference/group-advantage.ts';
 
 // Rewards near 1 have a rounding of 6e-8, which a standard deviation of 0.1 enlarges tenfold, twice in a row.
 const TOLERANCE = 6e-6;
