@@ -2,7 +2,7 @@
 
 TRL's own `_compute_loss` in float64 on random log-probabilities, advantages and entropies, with its gradient by the
 log-probabilities. TRL has no KL estimate but k3 (`low_var_kl`); for the others its loss without a KL term is taken and
-verl's estimate added, averaged over tokens as TRL averages.
+verl's estimate added, averaged over tokens as TRL averages. Scaled advantages are TRL's as well.
 """
 
 import sys
@@ -13,6 +13,7 @@ import torch
 import trl
 from safetensors.torch import save_file
 from torch.nn.utils.rnn import pad_sequence
+from trl.trainer.utils import nanstd
 
 from models import write_json
 from policy_loss import Batch, trl_loss
@@ -20,6 +21,7 @@ from policy_loss import Batch, trl_loss
 DEFAULT_FOLDER = Path(__file__).parents[2] / "test" / "golden"
 SEED = 70
 LENGTHS = [14, 40, 7, 25, 1, 40, 19, 31]  # tokens of the responses, the longest being the limit
+GROUP = 4
 LIMIT = max(LENGTHS)
 BATCH_TOKENS, UPDATES = 400, 2  # of the whole rollout batch, which cispo and dapo average over
 KL_COEF = 0.3
@@ -57,6 +59,16 @@ CASES = [
 def pad(values: torch.Tensor) -> torch.Tensor:
     """[N] to [responses, LIMIT]."""
     return pad_sequence(list(values.split(LENGTHS)), batch_first=True)
+
+
+def scaled(rewards: torch.Tensor, scale: str) -> torch.Tensor:
+    """Advantages of [responses] rewards, NaN unknown: the arithmetic of `_generate_and_score_completions`."""
+    grouped = rewards.view(-1, GROUP)
+    centred = (grouped - grouped.nanmean(dim=1, keepdim=True)).flatten()
+    if scale == "none":
+        return centred.nan_to_num(0.0)
+    std = nanstd(grouped, dim=1).repeat_interleave(GROUP) if scale == "group" else nanstd(rewards)
+    return (centred / (std + 1e-4)).nan_to_num(0.0)
 
 
 def estimate(kind: str, logprobs: torch.Tensor, ref: torch.Tensor) -> torch.Tensor:
@@ -138,11 +150,16 @@ def main() -> None:
             raise RuntimeError(f"the loss {loss.item()} of {keys} nearly cancels; choose another seed")
         tensors[f"gradient.{number}"] = gradient.float()
         results.append(dict(keys=changed, loss=loss.item()))
+    rewards = normal(len(LENGTHS))
+    rewards[2] = rewards[4] = float("nan")
+    scales = ("group", "batch", "none")
+    tensors |= {f"advantages.{scale}": scaled(rewards.double(), scale).float() for scale in scales}
     save_file({name: value.contiguous() for name, value in tensors.items()}, out / "policy_losses.safetensors")
     (out / "policy_losses.safetensors").chmod(0o644)
     report = dict(
-        versions={m.__name__: m.__version__ for m in (torch, trl, safetensors)}, lengths=LENGTHS,
+        versions={m.__name__: m.__version__ for m in (torch, trl, safetensors)}, lengths=LENGTHS, group=GROUP,
         max_response_length=LIMIT, batch_tokens=BATCH_TOKENS, updates=UPDATES, defaults=DEFAULTS, cases=results,
+        rewards=[None if reward != reward else reward for reward in rewards.tolist()],
     )  # fmt: skip
     write_json(out / "policy_losses.json", report)
 

@@ -65,9 +65,9 @@ export const algorithm = z
           'a loss k1 only adds noise: its expected gradient is 0.',
       ),
     scale_rewards: z
-      .enum(['group', 'none'])
+      .enum(['group', 'batch', 'none'])
       .default('group')
-      .describe("Divide advantages by the group's standard deviation, or not."),
+      .describe('Divide advantages by the standard deviation of the group or of the whole batch, or not.'),
     multi_objective_aggregation: z
       .enum(['sum_then_normalize', 'normalize_then_sum'])
       .default('sum_then_normalize')

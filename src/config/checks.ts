@@ -142,6 +142,7 @@ function reportAlgorithm(algorithm: AlgorithmConfig, engine: string | undefined,
   const found = 'found normalize_then_sum';
   const reasons = {
     'rollout.engine=replay gives whole rewards without parts': engine === 'replay',
+    'algorithm.scale_rewards=batch divides whole rewards': algorithm.scale_rewards === 'batch',
   };
   for (const [reason, applies] of Object.entries(reasons)) {
     if (applies) {

@@ -22,7 +22,7 @@ it.each([
     for (const known of [all, some]) {
       const hidden = rewards.map((reward, i) => (known[i] === 1 ? reward : 1e30));
       const [reward_BG, known_BG] = [input([B, G], hidden), input([B, G], known)];
-      for (const scale of [true, false]) {
+      for (const scale of ['none', 'group', 'batch'] as const) {
         expectClose(
           await read(groupAdvantage(reward_BG, known_BG, scale)),
           reference.groupAdvantage(rewards, known, G, scale),
@@ -38,7 +38,9 @@ it('equal rewards have an advantage of exactly 0, so that their group can be lef
   await guarded(device.gpu, async ({ input, read }) => {
     const reward_BG = input([2, 7], new Float32Array(14).fill(0.3, 0, 7).fill(1, 7).fill(9, 0, 1));
     const known_BG = input([2, 7], new Float32Array(14).fill(1).fill(0, 0, 1));
-    const advantage = await read(groupAdvantage(reward_BG, known_BG, true));
-    expect([...advantage]).toEqual(Array.from({ length: 14 }, () => 0));
+    for (const scale of ['none', 'group', 'batch'] as const) {
+      const advantage = await read(groupAdvantage(reward_BG, known_BG, scale));
+      expect([...advantage], scale).toEqual(Array.from({ length: 14 }, () => 0));
+    }
   });
 });

@@ -24,6 +24,10 @@ it.each([
     /multi_objective_aggregation: expected sum_then_normalize/,
   ],
   [
+    ['algorithm.multi_objective_aggregation=normalize_then_sum', 'algorithm.scale_rewards=batch'],
+    /multi_objective_aggregation: expected sum_then_normalize, because algorithm\.scale_rewards=batch/,
+  ],
+  [
     [...REPLAY, 'algorithm.online_filtering=true'],
     /online_filtering: expected false, because rollout\.engine=replay/,
   ],

@@ -26,12 +26,12 @@ function advantages(): Check[] {
   return [
     {
       label: 'centred rewards',
-      actual: groupAdvantage(upload(rewards), upload(known), false),
+      actual: groupAdvantage(upload(rewards), upload(known), 'none'),
       expected: centred,
     },
     {
       label: 'advantages',
-      actual: groupAdvantage(upload(rewards), upload(known), true),
+      actual: groupAdvantage(upload(rewards), upload(known), 'group'),
       expected: centred.map((value, i) => {
         const squares = group(centred, i).reduce((sum, v) => sum + v * v, 0);
         return value / (Math.sqrt(squares / (G - 1)) + STD_EPSILON);
