@@ -64,6 +64,13 @@ export const algorithm = z
         'Estimate of the KL divergence from the reference; kl, mse, low_var_kl and abs in EasyR1, in this order. As ' +
           'a loss k1 only adds noise: its expected gradient is 0.',
       ),
+    use_kl_loss: z
+      .boolean()
+      .default(true)
+      .describe(
+        "The KL term is part of the loss; false: kl_coef times a response's sum of it is taken off its reward " +
+          'before the advantages.',
+      ),
     scale_rewards: z
       .enum(['group', 'batch', 'none'])
       .default('group')

@@ -143,6 +143,7 @@ function reportAlgorithm(algorithm: AlgorithmConfig, engine: string | undefined,
   const reasons = {
     'rollout.engine=replay gives whole rewards without parts': engine === 'replay',
     'algorithm.scale_rewards=batch divides whole rewards': algorithm.scale_rewards === 'batch',
+    'algorithm.use_kl_loss=false takes the KL term off whole rewards': !algorithm.use_kl_loss,
   };
   for (const [reason, applies] of Object.entries(reasons)) {
     if (applies) {

@@ -21,6 +21,8 @@ export interface Episode {
   /** Why it ended: an end token, or the length limit. */
   end: 'stop' | 'length';
   reward: EpisodeReward;
+  /** What the divergence from the reference policy takes off the reward; 0 where it is part of the loss, or nowhere. */
+  klPenalty: number;
   advantage: number;
 }
 
@@ -37,4 +39,9 @@ export interface EpisodeReward {
   method: string;
   /** The answer as it was found in the response. */
   extracted: string;
+}
+
+/** The reward that is compared inside the group; null when it is not known. */
+export function netReward({ reward, klPenalty }: Pick<Episode, 'reward' | 'klPenalty'>): number | null {
+  return reward.reward === null ? null : reward.reward - klPenalty;
 }

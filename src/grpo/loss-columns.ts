@@ -17,9 +17,9 @@ import type { Episode } from './episode.ts';
 export function lossColumns(
   update: readonly Episode[],
   weights: readonly number[],
-  algorithm: Pick<AlgorithmConfig, 'top_entropy_quantile' | 'kl_coef'>,
+  algorithm: Pick<AlgorithmConfig, 'top_entropy_quantile' | 'use_kl_loss' | 'kl_coef'>,
 ): Float32Array[] {
-  const klWeight = algorithm.kl_coef;
+  const klWeight = algorithm.use_kl_loss ? algorithm.kl_coef : 0;
   const inLoss = update.filter((_, i) => weights[i] !== 0);
   const threshold = entropyThreshold(inLoss, algorithm.top_entropy_quantile);
   return update.map(({ logprobs, refLogprobs, entropies, advantage }, i) => {

@@ -2,13 +2,14 @@
 import * as tf from '@tensorflow/tfjs';
 import type { AlgorithmConfig } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
-import type { Episode } from '../grpo/episode.ts';
+import { type Episode, netReward } from '../grpo/episode.ts';
 import { groupAdvantage, type Scale } from '../ops/group-advantage.ts';
 
 type Value = (episode: Episode) => number | null;
 
 /**
- * Fills in `advantage`: (r - mean) / (std + 1e-4) inside each group, where r is the weighted sum of the parts, and std that of the group or, with `scale_rewards: batch`, of the batch. With
+ * Fills in `advantage`: (r - mean) / (std + 1e-4) inside each group, where r is the weighted sum of the parts less the
+ * KL penalty, and std that of the group or, with `scale_rewards: batch`, of the batch. With
  * `normalize_then_sum` every part is normalised inside the group by itself, and their weighted sum once more over
  * the batch (GDPO, arXiv 2601.05242). What is null stays out of its mean and deviation. Groups must be of one size.
  * @param weights of the parts, by their names
@@ -22,7 +23,7 @@ export async function addAdvantages(
   const { scale_rewards: scale } = algorithm;
   const advantages = tf.tidy(() =>
     algorithm.multi_objective_aggregation === 'sum_then_normalize'
-      ? normalised(groups, ({ reward }) => reward.reward, scale)
+      ? normalised(groups, netReward, scale)
       : normalisedThenSummed(groups, weights, scale),
   );
   const values = await gpu.read(advantages);

@@ -87,7 +87,8 @@ export async function accumulateGradients(
   const columns = lossColumns(episodesOfUpdate, weights, algorithm);
   const columnsOf = new Map(episodesOfUpdate.map((episode, i) => [episode, columns[i]!]));
   const teaching = miniBatch.filter(
-    (group) => algorithm.kl_coef > 0 || group.some(({ advantage }) => advantage !== 0),
+    (group) =>
+      (algorithm.use_kl_loss && algorithm.kl_coef > 0) || group.some(({ advantage }) => advantage !== 0),
   );
   const groups = teaching.map(promptGroup);
   for (const pass of microBatches(groups, config.trainer.micro_batch_tokens)) {

@@ -115,6 +115,7 @@ export class ReplayedEpisodes implements EpisodeSource {
       text: tokenizer.decode([...tokens], { skipSpecialTokens: true }),
       end: tokenizer.eosIds.includes(tokens.at(-1)!) ? 'stop' : 'length',
       reward: { ...UNSCORED, reward, parts: {}, method: 'replay' },
+      klPenalty: 0,
       advantage: 0,
     };
   }

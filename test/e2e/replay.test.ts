@@ -37,6 +37,12 @@ interface Replayed {
   entropies?: number[];
 }
 
+interface Paid {
+  reward: number;
+  kl_penalty: number;
+  advantage: number;
+}
+
 /** Two questions with the same two responses each. */
 async function writeReplay(file: string, responses: Replayed[]): Promise<void> {
   const rows = await readRows<object>(at('digits/rl.jsonl'));
@@ -101,4 +107,21 @@ it('trains on the most uncertain tokens of a replay that tells them', async () =
   expect(await replayedWeights('all', 'certain.jsonl')).toEqual(
     await replayedWeights('all-too', 'uncertain.jsonl'),
   );
+});
+
+it('takes the divergence from the reference off the rewards', async () => {
+  await writeReplay('sampled.jsonl', [
+    { ...LONG, logprobs: [-1, -2, -3] },
+    { ...SHORT, logprobs: [-0.5, -0.25] },
+  ]);
+  const keys = ['algorithm.use_kl_loss=false', 'algorithm.kl_penalty=k2', 'algorithm.scale_rewards=none'];
+  const { status, stderr } = await replayStep('paid', 'sampled.jsonl', ...keys);
+  expect(status, stderr).toBe(0);
+  const rollouts = at('runs/wethink/paid/rollouts/step_000001.jsonl');
+  for (const { group } of await readRows<{ group: Paid[] }>(rollouts)) {
+    expect(group.every(({ kl_penalty }) => kl_penalty > 0)).toBe(true);
+    const net = group.map(({ reward, kl_penalty }) => reward - kl_penalty);
+    const mean = (net[0]! + net[1]!) / 2;
+    group.forEach(({ advantage }, i) => expect(advantage).toBeCloseTo(net[i]! - mean, 5));
+  }
 });

@@ -148,6 +148,7 @@ async function episodesOf(scenario: Scenario, golden: Golden): Promise<Episode[]
         text: '',
         end: tokens.at(-1) === END_TOKEN ? 'stop' : 'length',
         reward: { ...UNSCORED, reward: prompt.rewards[responseIndex]!, method: 'given' },
+        klPenalty: 0,
         advantage: 0,
       };
       start = end;

@@ -66,6 +66,7 @@ async function episodes(): Promise<Episode[]> {
       entropies: entropies!.subarray(from, to),
       end: length === report.max_response_length ? 'length' : 'stop',
       reward: { reward: report.rewards[i], parts: {}, method: 'given', extracted: '' },
+      klPenalty: 0,
       advantage: advantages![i]!,
     } as unknown as Episode;
   });

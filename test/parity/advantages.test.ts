@@ -19,7 +19,10 @@ function part(name: string): (number | null)[] {
   return Array.from(randomValues(B * G, name), (value, i) => (missing[i]! < -0.3 ? null : value));
 }
 
-function episodes(parts: Readonly<Record<string, (number | null)[]>>): Episode[][] {
+function episodes(
+  parts: Readonly<Record<string, (number | null)[]>>,
+  penalties: ArrayLike<number> = new Float32Array(B * G),
+): Episode[][] {
   return Array.from({ length: B }, (_, b) =>
     Array.from({ length: G }, (_, g) => {
       const own = Object.fromEntries(
@@ -32,7 +35,7 @@ function episodes(parts: Readonly<Record<string, (number | null)[]>>): Episode[]
       );
       const reward = own['accuracy'] === null ? null : sum;
       const score = { reward, parts: own, method: 'judge', extracted: '' };
-      return { reward: score } as unknown as Episode;
+      return { reward: score, klPenalty: penalties[b * G + g]! } as unknown as Episode;
     }),
   );
 }
@@ -50,12 +53,15 @@ function expected(values: readonly (number | null)[], group: number, scale: Scal
 const parts = { accuracy: part('accuracy'), format: part('format'), length: part('length') };
 
 it.each(['group', 'batch', 'none'] as const)(
-  'of the sum, scaled by %s: an unknown reward stays out and gets 0',
+  'of the sum less the KL penalty, scaled by %s: an unknown reward stays out and gets 0',
   async (scale) => {
-    const groups = episodes(parts);
+    const penalties = randomValues(B * G, 'penalty', 0.2);
+    const groups = episodes(parts, penalties);
     const algorithm = { scale_rewards: scale, multi_objective_aggregation: 'sum_then_normalize' } as const;
     await addAdvantages(device.gpu, groups, algorithm, WEIGHTS);
-    const rewards = groups.flat().map(({ reward }) => reward.reward);
+    const rewards = groups
+      .flat()
+      .map(({ reward: { reward } }, i) => (reward === null ? null : reward - penalties[i]!));
     expect(rewards.filter((reward) => reward === null).length).toBeGreaterThan(0);
     const advantages = groups.flat().map(({ advantage }) => advantage);
     expectClose(advantages, expected(rewards, G, scale), TOLERANCE, 'advantages');

@@ -28,6 +28,10 @@ it.each([
     /multi_objective_aggregation: expected sum_then_normalize, because algorithm\.scale_rewards=batch/,
   ],
   [
+    ['algorithm.multi_objective_aggregation=normalize_then_sum', 'algorithm.use_kl_loss=false'],
+    /multi_objective_aggregation: expected sum_then_normalize, because algorithm\.use_kl_loss=false/,
+  ],
+  [
     [...REPLAY, 'algorithm.online_filtering=true'],
     /online_filtering: expected false, because rollout\.engine=replay/,
   ],

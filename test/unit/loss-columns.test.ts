@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Episode } from '../../src/grpo/episode.ts';
 import { lossColumns } from '../../src/grpo/loss-columns.ts';
 
-const ALL = { top_entropy_quantile: 1, kl_coef: 0.5 };
+const ALL = { top_entropy_quantile: 1, use_kl_loss: true, kl_coef: 0.5 };
 
 const REFERENCE = -2;
 const ADVANTAGE = 3;
@@ -29,6 +29,11 @@ describe('lossColumns', () => {
       [REFERENCE, ADVANTAGE, 0.25, 0.125, REFERENCE, ADVANTAGE, 0.25, 0.125],
       [REFERENCE, ADVANTAGE, 0.125, 0.0625],
     ]);
+  });
+
+  it('has no KL term where it is taken off the reward', () => {
+    const columns = lossColumns([episode(null, 2)], [1], { ...ALL, use_kl_loss: false });
+    expect(column(columns, 3)).toEqual([0, 0]);
   });
 
   it('compares with the sampling policy where there is no reference', () => {
