@@ -1,33 +1,47 @@
-// The clipped policy loss with the k3 estimate of the KL divergence, per token:
-//   ratio  = exp(clamp(new - old, -20, 20))
-//   policy = -min(ratio * A, clamp(ratio, 1 - low, 1 + high) * A)
-//   k3     = exp(d) - d - 1,  d = clamp(ref - new, -20, 20)
-//   loss   = weight * (policy + kl_coef * k3)
-//   terms  = policy, k3, ratio, clipped: -1 below (A < 0), +1 above (A > 0), else 0
-// (PPO, arXiv 1707.06347; asymmetric bounds, arXiv 2503.14476; k3, joschu.net/blog/kl-approx.html; formula as TRL)
+// The loss of a policy, per token: a policy term by LOSS, and by KL an estimate of the divergence from a reference.
+//   ratio  = exp(clamp(log_ratio, -20, 20))
+//   policy = -min(min(ratio, dual) A, clamp(ratio, low, high) A)             LOSS 0, clipped
+//            -min(ratio, high) A new, with a constant factor                 LOSS 1, CISPO
+//            -4/t sigmoid(t (ratio - 1)) A, t = t_pos where A > 0 else t_neg  LOSS 2, SAPO
+//   d      = clamp(ref - new, -20, 20)
+//   kl     = -d (KL 1, k1), d^2 / 2 (KL 2, k2), exp(d) - d - 1 (KL 3, k3), |d| (KL 4, abs)
+//   loss   = policy_weight policy + kl_weight kl
+//   terms  = policy, kl, ratio, side: the bound that makes the policy term a constant: -1 low, +1 high, +2 dual,
+//            else 0; CISPO: +1 where its factor is at its cap
+// (Clipping, PPO, arXiv 1707.06347; asymmetric, 2503.14476; dual, 1912.09729; CISPO, 2506.13585; SAPO, 2511.20347;
+// estimates, joschu.net/blog/kl-approx.html. Formulas as TRL.)
 //
-// new_N, old_N, ref_N  f32 read        [N] log-probabilities
-// advantage_N          f32 read        [N]
-// weight_N             f32 read        [N]
-// terms_N4             f32 read_write  [N, 4]
-// loss_N               f32 read_write  [N]
-// grid                 gridFor(N, 64)
+// new_N        f32 read        [N]     log-probabilities
+// log_ratio_N  f32 read        [N]     new - old, of the token or as the mean over its response
+// token_N4     f32 read        [N, 4]  ref, A, policy_weight, kl_weight
+// terms_N4     f32 read_write  [N, 4]
+// loss_N       f32 read_write  [N]
+// grid         gridFor(N, 64)
 // One thread per token, f32; deterministic. Tolerance 1e-6 of the ratio.
+override LOSS: u32 = 0u;
+override KL: u32 = 3u;
+
+const CISPO = 1u;
+const SAPO = 2u;
+const K1 = 1u;
+const K2 = 2u;
+const K3 = 3u;
+
 struct Params {
   count: u32, // N
-  low: f32, // 1 - low
-  high: f32, // 1 + high
-  kl_coef: f32,
+  low: f32, // 1 - clip_ratio_low
+  high: f32, // 1 + clip_ratio_high
+  dual: f32, // beyond every ratio where there is none
+  t_pos: f32,
+  t_neg: f32,
 }
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> new_N: array<f32>;
-@group(0) @binding(2) var<storage, read> old_N: array<f32>;
-@group(0) @binding(3) var<storage, read> ref_N: array<f32>;
-@group(0) @binding(4) var<storage, read> advantage_N: array<f32>;
-@group(0) @binding(5) var<storage, read> weight_N: array<f32>;
-@group(0) @binding(6) var<storage, read_write> terms_N4: array<vec4f>;
-@group(0) @binding(7) var<storage, read_write> loss_N: array<f32>;
+@group(0) @binding(2) var<storage, read> log_ratio_N: array<f32>;
+@group(0) @binding(3) var<storage, read> token_N4: array<vec4f>;
+@group(0) @binding(4) var<storage, read_write> terms_N4: array<vec4f>;
+@group(0) @binding(5) var<storage, read_write> loss_N: array<f32>;
 
 // Some drivers' exp makes infinity of NaN.
 fn exp_or_nan(x: f32) -> f32 {
@@ -46,6 +60,48 @@ fn smaller(a: f32, b: f32) -> f32 {
   return select(a, b, b < a);
 }
 
+fn policy_term(ratio: f32, advantage: f32, new_logprob: f32) -> f32 {
+  if (LOSS == CISPO) {
+    return -smaller(ratio, params.high) * advantage * new_logprob;
+  }
+  if (LOSS == SAPO) {
+    let t = select(params.t_neg, params.t_pos, advantage > 0.0);
+    let x = t * (ratio - 1.0);
+    let e = exp_or_nan(-abs(x)); // of the negative side, which cannot overflow
+    return -4.0 / t * select(e, 1.0, x >= 0.0) / (1.0 + e) * advantage;
+  }
+  return -smaller(
+    smaller(ratio, params.dual) * advantage,
+    clamped(ratio, params.low, params.high) * advantage,
+  );
+}
+
+fn kl_term(d: f32) -> f32 {
+  if (KL == K1) {
+    return -d;
+  }
+  if (KL == K2) {
+    return 0.5 * d * d;
+  }
+  if (KL == K3) {
+    return exp_or_nan(d) - d - 1.0;
+  }
+  return abs(d);
+}
+
+fn clip_side(ratio: f32, advantage: f32) -> f32 {
+  if (LOSS == SAPO) {
+    return 0.0;
+  }
+  if (LOSS == CISPO) {
+    return select(0.0, 1.0, ratio > params.high);
+  }
+  if (advantage < 0.0) {
+    return select(select(0.0, -1.0, ratio < params.low), 2.0, ratio > params.dual);
+  }
+  return select(0.0, 1.0, ratio > params.high && advantage > 0.0);
+}
+
 @compute @workgroup_size(64)
 fn policy_loss_fwd(
   @builtin(global_invocation_id) id: vec3u,
@@ -55,18 +111,10 @@ fn policy_loss_fwd(
   if (n >= params.count) {
     return;
   }
-  let advantage = advantage_N[n];
-  let ratio = exp_or_nan(clamped(new_N[n] - old_N[n], -20.0, 20.0));
-  let policy = -smaller(ratio * advantage, clamped(ratio, params.low, params.high) * advantage);
-  let d = clamped(ref_N[n] - new_N[n], -20.0, 20.0);
-  let k3 = exp_or_nan(d) - d - 1.0;
-  var clipped = 0.0;
-  if (ratio < params.low && advantage < 0.0) {
-    clipped = -1.0;
-  }
-  if (ratio > params.high && advantage > 0.0) {
-    clipped = 1.0;
-  }
-  terms_N4[n] = vec4f(policy, k3, ratio, clipped);
-  loss_N[n] = weight_N[n] * (policy + params.kl_coef * k3);
+  let token = token_N4[n];
+  let ratio = exp_or_nan(clamped(log_ratio_N[n], -20.0, 20.0));
+  let policy = policy_term(ratio, token.y, new_N[n]);
+  let kl = kl_term(clamped(token.x - new_N[n], -20.0, 20.0));
+  terms_N4[n] = vec4f(policy, kl, ratio, clip_side(ratio, token.y));
+  loss_N[n] = token.z * policy + token.w * kl;
 }

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import partial
 from types import SimpleNamespace
 
 import torch
@@ -54,18 +55,27 @@ def policy_loss(batch: Batch, loss_type: str, dapo_tokens: torch.Tensor) -> torc
     return token_loss.sum() / dapo_tokens.clamp(min=1)
 
 
-def trl_loss(batch: Batch, loss_type: str, all_tokens: torch.Tensor, updates: int) -> tuple[torch.Tensor, dict]:
-    """TRL's `_compute_loss` on the same numbers, and the metrics that it logs."""
+def trl_loss(
+    batch: Batch, loss_type: str, all_tokens: torch.Tensor, updates: int, args: dict | None = None, **settings
+) -> tuple[torch.Tensor, dict]:
+    """TRL's `_compute_loss` on the same numbers, and the metrics that it logs.
+
+    `args` (fields of GRPOConfig) and `settings` (attributes of the trainer) take the place of those given here.
+    """
     metrics: dict = {"train": defaultdict(list)}
-    trainer = SimpleNamespace(
+    config = dict(use_bias_correction_kl=False, delta=None, steps_per_generation=updates) | (args or {})
+    attributes = dict(
         _get_per_token_logps_and_entropies=lambda *_, **__: (batch.logprobs, batch.entropy, None),
-        args=SimpleNamespace(use_bias_correction_kl=False, delta=None, steps_per_generation=updates),
-        accelerator=SimpleNamespace(num_processes=1, reduce=lambda t, reduction: t, gather=lambda t: t),
+        args=SimpleNamespace(**config),
+        accelerator=SimpleNamespace(num_processes=1, reduce=lambda t, reduction: t, gather=lambda t: t,
+                                    pad_across_processes=lambda t, **__: t),
         model=SimpleNamespace(training=True), _metrics=metrics, current_gradient_accumulation_steps=1,
         aux_loss_enabled=False, top_entropy_quantile=1.0, off_policy_mask_threshold=None, use_vllm=False,
         importance_sampling_level="token", loss_type=loss_type, beta=KL_COEF, epsilon_low=CLIP_LOW,
         epsilon_high=CLIP_HIGH, max_completion_length=MAX_RESPONSE_LENGTH, _entropy_bonus_enabled=False,
-    )  # fmt: skip
+    ) | settings  # fmt: skip
+    trainer = SimpleNamespace(**attributes)
+    trainer.get_high_entropy_mask = partial(GRPOTrainer.get_high_entropy_mask, trainer)
     ids = torch.zeros_like(batch.mask)
     inputs = dict(
         prompt_ids=ids, prompt_mask=ids, completion_ids=ids, completion_mask=batch.mask, advantages=batch.advantages,

@@ -1,5 +1,5 @@
 /** Rules that join several keys. */
-import type { Config } from './schema.ts';
+import type { AlgorithmConfig, Config } from './schema.ts';
 
 export interface Problem {
   /** Dotted key. */
@@ -7,11 +7,13 @@ export interface Problem {
   message: string;
 }
 
+type Report = (key: string, message: string) => void;
+
 /** Problems between keys. A section that is missing here was invalid by itself; rules that read it wait. */
 export function crossFieldProblems(sections: Partial<Config>): Problem[] {
   const { model, data, rollout, reward, algorithm, optim, trainer } = sections;
   const problems: Problem[] = [];
-  const report = (key: string, message: string): void => void problems.push({ key, message });
+  const report: Report = (key, message) => void problems.push({ key, message });
 
   if (model?.from_scratch && model.lora.rank > 0) {
     report(
@@ -70,12 +72,6 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
   if (range && range[0] >= range[1]) {
     report('reward.model.similarity_range', `expected the lower number first, found ${range.join(', ')}`);
   }
-  if (algorithm?.multi_objective_aggregation === 'normalize_then_sum' && rollout?.engine === 'replay') {
-    report(
-      'algorithm.multi_objective_aggregation',
-      'expected sum_then_normalize, because rollout.engine=replay gives whole rewards without parts',
-    );
-  }
   if (algorithm?.online_filtering && rollout?.engine === 'replay') {
     report(
       'algorithm.online_filtering',
@@ -100,6 +96,7 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
       'expected false, because with model.lora.rank above 0 the reference model is the policy without its adapter, found true',
     );
   }
+  if (algorithm) reportAlgorithm(algorithm, rollout?.engine, report);
   const mini = algorithm?.mini_batch_prompts ?? null;
   if (data && mini !== null && data.rollout_batch_size % mini !== 0) {
     report(
@@ -124,4 +121,42 @@ export function crossFieldProblems(sections: Partial<Config>): Problem[] {
     }
   }
   return problems;
+}
+
+/** Parts of the loss and of the advantages that do not go together. */
+function reportAlgorithm(algorithm: AlgorithmConfig, engine: string | undefined, report: Report): void {
+  const { loss_type: type, clip_ratio_high: high, clip_ratio_dual: dual } = algorithm;
+  const clipped = type !== 'cispo' && type !== 'sapo';
+  if (dual !== null && !clipped) {
+    report(
+      'algorithm.clip_ratio_dual',
+      `expected null, because loss_type ${type} has no such bound, found ${dual}`,
+    );
+  } else if (dual !== null && dual <= 1 + high) {
+    report(
+      'algorithm.clip_ratio_dual',
+      `expected more than 1 + clip_ratio_high (${1 + high}), where the ratio is clipped anyway, found ${dual}`,
+    );
+  }
+  if (type === 'cispo' && algorithm.importance_sampling_level === 'sequence') {
+    report(
+      'algorithm.importance_sampling_level',
+      "expected token, because cispo weights each token's log-probability by its own ratio, found sequence",
+    );
+  }
+  if (algorithm.multi_objective_aggregation === 'sum_then_normalize') return;
+  const found = 'found normalize_then_sum';
+  const reasons = {
+    'rollout.engine=replay gives whole rewards without parts': engine === 'replay',
+    'algorithm.scale_rewards=batch divides whole rewards': algorithm.scale_rewards === 'batch',
+    'algorithm.use_kl_loss=false takes the KL term off whole rewards': !algorithm.use_kl_loss,
+  };
+  for (const [reason, applies] of Object.entries(reasons)) {
+    if (applies) {
+      report(
+        'algorithm.multi_objective_aggregation',
+        `expected sum_then_normalize, because ${reason}, ${found}`,
+      );
+    }
+  }
 }

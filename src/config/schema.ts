@@ -3,6 +3,7 @@
  * Names follow EasyR1 and TRL wherever they have one.
  */
 import { z } from 'zod';
+import { algorithm } from './algorithm-schema.ts';
 import { count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
 import { optim } from './optim-schema.ts';
 import { QUANTIZATIONS } from './quantizations.ts';
@@ -116,60 +117,6 @@ const rollout = z
       .min(0)
       .default(0)
       .describe('Sampling temperature in validation; 0 is greedy.'),
-  })
-  .prefault({});
-
-const algorithm = z
-  .strictObject({
-    loss_type: z
-      .enum(['grpo', 'bnpo', 'dr_grpo', 'dapo'])
-      .default('grpo')
-      .describe('How token losses are averaged.'),
-    kl_coef: z.number().min(0).default(0.01).describe('Weight of the KL loss; 0 keeps no reference model.'),
-    clip_ratio_low: fraction().default(0.2).describe('The ratio is clipped below at 1 minus this.'),
-    clip_ratio_high: z.number().min(0).default(0.3).describe('The ratio is clipped above at 1 plus this.'),
-    scale_rewards: z
-      .enum(['group', 'none'])
-      .default('group')
-      .describe("Divide advantages by the group's standard deviation, or not."),
-    multi_objective_aggregation: z
-      .enum(['sum_then_normalize', 'normalize_then_sum'])
-      .default('sum_then_normalize')
-      .describe(
-        'Advantages of the weighted sum of the parts, or the weighted sum of their advantages (GDPO).',
-      ),
-    mini_batch_prompts: count()
-      .nullable()
-      .default(null)
-      .describe('Prompts per optimizer update; null: all of rollout_batch_size.'),
-    num_iterations: count().default(1).describe('Passes over the rollouts of one step.'),
-    mask_truncated_completions: z
-      .boolean()
-      .default(false)
-      .describe('Leave responses without an end token out of the loss.'),
-    online_filtering: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Train only on groups with filter_low < mean of filter_key < filter_high, and sample further prompts until ' +
-          'rollout_batch_size of them are found (DAPO).',
-      ),
-    filter_key: text()
-      .default('accuracy')
-      .describe('What is averaged: a part of the reward by its name, or overall for their weighted sum.'),
-    filter_low: z.number().default(0.01).describe('Groups with this mean or a lower one are left out.'),
-    filter_high: z.number().default(0.99).describe('Groups with this mean or a higher one are left out.'),
-    sync_ref_model: z
-      .boolean()
-      .default(false)
-      .describe(
-        'Let the reference model follow the policy (TR-DPO): it becomes ref_model_mixup_alpha of the policy and the ' +
-          'rest of itself. It is then stored as f32. Needs kl_coef above 0 and lora.rank 0.',
-      ),
-    ref_model_mixup_alpha: fraction().default(0.6).describe("The policy's share in the new reference model."),
-    ref_model_sync_steps: count()
-      .default(512)
-      .describe('Let the reference model follow every so many steps.'),
   })
   .prefault({});
 

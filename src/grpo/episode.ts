@@ -12,6 +12,8 @@ export interface Episode {
   tokens: Int32Array;
   /** [T] log-probability of each token under the policy that sampled it, at the sampling temperature. */
   logprobs: Float32Array;
+  /** [T] entropy of the distribution that each token was sampled from, in nats; null where it is not known. */
+  entropies: Float32Array | null;
   /** [T] log-probability under the reference policy; null without a KL term. */
   refLogprobs: Float32Array | null;
   /** The response as text, without special tokens. */
@@ -19,6 +21,8 @@ export interface Episode {
   /** Why it ended: an end token, or the length limit. */
   end: 'stop' | 'length';
   reward: EpisodeReward;
+  /** What the divergence from the reference policy takes off the reward; 0 where it is part of the loss, or nowhere. */
+  klPenalty: number;
   advantage: number;
 }
 
@@ -35,4 +39,9 @@ export interface EpisodeReward {
   method: string;
   /** The answer as it was found in the response. */
   extracted: string;
+}
+
+/** The reward that is compared inside the group; null when it is not known. */
+export function netReward({ reward, klPenalty }: Pick<Episode, 'reward' | 'klPenalty'>): number | null {
+  return reward.reward === null ? null : reward.reward - klPenalty;
 }

@@ -15,7 +15,7 @@ export interface WeightedResponse {
 
 /**
  * @param update responses of one optimizer update
- * @param batchTokens tokens in the loss of the whole rollout batch divided by its number of updates (dapo)
+ * @param batchTokens tokens in the loss of the whole rollout batch divided by its number of updates (dapo, cispo)
  * @returns the weight of every token of each response
  */
 export function tokenWeights(
@@ -34,9 +34,11 @@ export function tokenWeights(
   return counted.map((tokens) => {
     const divisors = {
       grpo: tokens * update.length,
+      sapo: tokens * update.length,
       bnpo: updateTokens,
       dr_grpo: update.length * maxResponseLength,
       dapo: batchTokens,
+      cispo: batchTokens,
     };
     return tokens === 0 ? 0 : 1 / divisors[loss_type];
   });

@@ -1,5 +1,5 @@
 /** Metrics of a step's episodes, by EasyR1's names. */
-import type { Episode } from '../grpo/episode.ts';
+import { type Episode, netReward } from '../grpo/episode.ts';
 import type { Metrics } from './run-folder.ts';
 
 /** Groups whose rewards differ by less teach nothing: their advantages are zero. */
@@ -18,6 +18,7 @@ export function episodeMetrics(groups: readonly Episode[][], generated: readonly
     ...rewardMetrics(generated.flat(), 'reward/overall', (part) => `reward/${part}`),
     'reward/unknown_frac': mean(generated.flat().map(({ reward }) => (reward.reward === null ? 1 : 0))),
     ...spread('critic/score', known(episodes.map(({ reward }) => reward.reward))),
+    ...spread('critic/rewards', known(episodes.map(netReward))),
     ...spread(
       'critic/advantages',
       episodes.map(({ advantage }) => advantage),
@@ -65,7 +66,7 @@ function known(values: readonly (number | null)[]): number[] {
 }
 
 function hasSpread(group: readonly Episode[]): boolean {
-  const rewards = known(group.map(({ reward }) => reward.reward));
+  const rewards = known(group.map(netReward));
   return Math.max(...rewards) - Math.min(...rewards) > ZERO_SPREAD;
 }
 

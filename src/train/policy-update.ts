@@ -1,13 +1,14 @@
-/** Optimizer updates on the clipped GRPO loss, and the reference policy's log-probabilities that it needs. */
+/** Optimizer updates on the policy loss, and the reference policy's log-probabilities that it needs. */
 import * as tf from '@tensorflow/tfjs';
 import type { Episode } from '../grpo/episode.ts';
+import { lossColumns } from '../grpo/loss-columns.ts';
 import { lossTokens, tokenWeights } from '../grpo/token-weights.ts';
 import { microBatches, passGroups, type GroupPart } from '../model/micro-batches.ts';
 import { packGroups, type PromptGroup } from '../model/packed-batch.ts';
 import type { Predicted } from '../model/qwen2_5_vl.ts';
 import { scoreGroups } from '../model/score.ts';
 import { uploadBatch, uploadTargets } from '../model/upload.ts';
-import { policyLoss } from '../ops/grpo.ts';
+import { policyLoss, type PolicyLossInput } from '../ops/policy-loss.ts';
 import { learningRate } from '../optim/schedule.ts';
 import type { Run } from './run.ts';
 import { UpdateMeter } from './update-meter.ts';
@@ -71,7 +72,7 @@ export async function updatePolicy(
 }
 
 /**
- * Adds the gradient of the mini-batch's loss, pass by pass. Without a KL term the groups whose rewards are all
+ * Adds the gradient of the mini-batch's loss, pass by pass. Without a KL term in it the groups whose rewards are all
  * equal have no gradient, and are left out.
  * @param weights of the tokens of each episode
  */
@@ -81,9 +82,13 @@ export async function accumulateGradients(
   weights: readonly number[],
   meter: UpdateMeter,
 ): Promise<void> {
-  const weightOf = new Map(miniBatch.flat().map((episode, i) => [episode, weights[i]!]));
+  const { algorithm } = config;
+  const episodesOfUpdate = miniBatch.flat();
+  const columns = lossColumns(episodesOfUpdate, weights, algorithm);
+  const columnsOf = new Map(episodesOfUpdate.map((episode, i) => [episode, columns[i]!]));
   const teaching = miniBatch.filter(
-    (group) => config.algorithm.kl_coef > 0 || group.some(({ advantage }) => advantage !== 0),
+    (group) =>
+      (algorithm.use_kl_loss && algorithm.kl_coef > 0) || group.some(({ advantage }) => advantage !== 0),
   );
   const groups = teaching.map(promptGroup);
   for (const pass of microBatches(groups, config.trainer.micro_batch_tokens)) {
@@ -94,26 +99,10 @@ export async function accumulateGradients(
     const outputs = tf.tidy(() => {
       const inputs = uploadBatch(model, batch);
       const prediction = { ...uploadTargets(batch), temperature: config.rollout.temperature };
-      const oldLogprob_N = perToken(episodes, ({ logprobs }) => logprobs);
-      const refLogprob_N = perToken(episodes, ({ refLogprobs, logprobs }) => refLogprobs ?? logprobs);
-      const advantage_N = perToken(episodes, ({ tokens, advantage }) =>
-        new Float32Array(tokens.length).fill(advantage),
-      );
-      const weight_N = perToken(episodes, (episode) =>
-        new Float32Array(episode.tokens.length).fill(weightOf.get(episode)!),
-      );
+      const lossInputs = uploadLossInputs(episodes, columnsOf);
       let kept: { terms: tf.Tensor; logprob: tf.Tensor; entropy: tf.Tensor } | undefined;
       const policyLossOf = ({ logprob, entropy }: Predicted): tf.Tensor => {
-        const { loss, terms_N4 } = policyLoss({
-          logprob_N: logprob,
-          oldLogprob_N,
-          refLogprob_N,
-          advantage_N,
-          weight_N,
-          clipLow: config.algorithm.clip_ratio_low,
-          clipHigh: config.algorithm.clip_ratio_high,
-          klCoef: config.algorithm.kl_coef,
-        });
+        const { loss, terms_N4 } = policyLoss({ logprob_N: logprob, ...lossInputs }, algorithm);
         kept = {
           terms: tf.keep(terms_N4.clone()),
           logprob: tf.keep(logprob.clone()),
@@ -129,15 +118,31 @@ export async function accumulateGradients(
   }
 }
 
-function perToken(episodes: readonly Episode[], values: (episode: Episode) => Float32Array): tf.Tensor1D {
-  const parts = episodes.map(values);
+/** The inputs of the loss for the episodes of a pass, whose tokens follow one another. */
+export function uploadLossInputs(
+  episodes: readonly Episode[],
+  columnsOf: ReadonlyMap<Episode, Float32Array>,
+): Omit<PolicyLossInput, 'logprob_N'> {
+  let first = 0;
+  const responses = episodes.map(({ tokens }) => {
+    first += tokens.length;
+    return [first - tokens.length, tokens.length];
+  });
+  return {
+    oldLogprob_N: tf.tensor1d(joined(episodes.map(({ logprobs }) => logprobs))),
+    token_N4: tf.tensor2d(joined(episodes.map((episode) => columnsOf.get(episode)!)), [first, 4]),
+    responses_R2: tf.tensor2d(responses, [episodes.length, 2], 'int32'),
+  };
+}
+
+function joined(parts: readonly Float32Array[]): Float32Array {
   const all = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
   let offset = 0;
   for (const part of parts) {
     all.set(part, offset);
     offset += part.length;
   }
-  return tf.tensor1d(all);
+  return all;
 }
 
 function promptGroup(episodes: readonly Episode[]): PromptGroup {

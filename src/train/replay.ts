@@ -3,18 +3,20 @@
  * is a pure function of its inputs.
  *
  * Each line of `rollout.replay_file` is a row of the dataset (problem, image_path, …) with
- * `responses: [{ token_ids, reward, logprobs? }, …]`, all lines with equally many. `logprobs` are those of the
- * policy that sampled the response; without them the current policy's own are taken. Steps take
+ * `responses: [{ token_ids, reward, logprobs?, entropies? }, …]`, all lines with equally many. `logprobs` and
+ * `entropies` are those of the policy that sampled the response; without `logprobs` the current policy's own are taken,
+ * without `entropies` `algorithm.top_entropy_quantile` must be 1. Steps take
  * `data.rollout_batch_size` lines each, in order, and start over at the end.
  */
 import { z } from 'zod';
+import type { AlgorithmConfig } from '../config/schema.ts';
 import { loadRows } from '../data/formats.ts';
 import type { Row } from '../data/row.ts';
 import type { Episode } from '../grpo/episode.ts';
 import { readJsonlAll } from '../io/jsonl.ts';
 import type { PromptGroup } from '../model/packed-batch.ts';
 import { scoreGroups } from '../model/score.ts';
-import { DataError } from '../util/errors.ts';
+import { ConfigError, DataError } from '../util/errors.ts';
 import { UNSCORED, type EpisodeSource } from './rollouts.ts';
 import type { Run } from './run.ts';
 
@@ -22,6 +24,7 @@ const responseSchema = z.strictObject({
   token_ids: z.array(z.int().nonnegative()).min(1),
   reward: z.number(),
   logprobs: z.array(z.number()).optional(),
+  entropies: z.array(z.number().nonnegative()).optional(),
 });
 const lineSchema = z.looseObject({ responses: z.array(responseSchema).min(2) });
 type ReplayResponse = z.infer<typeof responseSchema>;
@@ -35,7 +38,7 @@ export class ReplayedEpisodes implements EpisodeSource {
     this.#groups = groups;
   }
 
-  /** @throws {DataError} naming the line that does not have the form above */
+  /** @throws {DataError} {ConfigError} naming the line that does not have the form above, or lacks the entropies */
   static async open(run: Run, file: string): Promise<ReplayedEpisodes> {
     const { rows } = await loadRows([file], { ...run.config.data, max_bad_fraction: 0 });
     const lines = await readJsonlAll(file);
@@ -45,19 +48,11 @@ export class ReplayedEpisodes implements EpisodeSource {
       if (!parsed.success) {
         throw new DataError({
           where,
-          expected: 'responses: [{ token_ids, reward, logprobs? }, …], at least two',
+          expected: 'responses: [{ token_ids, reward, logprobs?, entropies? }, …], at least two',
           found: parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; '),
         });
       }
-      for (const { token_ids: tokens, logprobs } of parsed.data.responses) {
-        if (logprobs && logprobs.length !== tokens.length) {
-          throw new DataError({
-            where,
-            expected: `${tokens.length} logprobs, one a token`,
-            found: `${logprobs.length}`,
-          });
-        }
-      }
+      for (const response of parsed.data.responses) checkResponse(response, where, run.config.algorithm);
       return { row: rows[i]!, responses: parsed.data.responses };
     });
     const size = groups[0]!.responses.length;
@@ -101,7 +96,7 @@ export class ReplayedEpisodes implements EpisodeSource {
   #episode(
     row: Row,
     { prompt, responses }: PromptGroup,
-    { logprobs, reward }: ReplayResponse,
+    { logprobs, entropies, reward }: ReplayResponse,
     own: Float32Array | undefined,
     promptIndex: number,
     responseIndex: number,
@@ -115,10 +110,12 @@ export class ReplayedEpisodes implements EpisodeSource {
       responseIndex,
       tokens,
       logprobs: logprobs ? Float32Array.from(logprobs) : own!,
+      entropies: entropies ? Float32Array.from(entropies) : null,
       refLogprobs: null,
       text: tokenizer.decode([...tokens], { skipSpecialTokens: true }),
       end: tokenizer.eosIds.includes(tokens.at(-1)!) ? 'stop' : 'length',
       reward: { ...UNSCORED, reward, parts: {}, method: 'replay' },
+      klPenalty: 0,
       advantage: 0,
     };
   }
@@ -130,5 +127,26 @@ export class ReplayedEpisodes implements EpisodeSource {
       maxRows: config.trainer.micro_batch_tokens,
     });
     return scores.map((group) => group.map(({ logprobs }) => logprobs));
+  }
+}
+
+function checkResponse(response: ReplayResponse, where: string, algorithm: AlgorithmConfig): void {
+  const { token_ids: tokens } = response;
+  for (const name of ['logprobs', 'entropies'] as const) {
+    const values = response[name];
+    if (values && values.length !== tokens.length) {
+      throw new DataError({
+        where,
+        expected: `${tokens.length} ${name}, one a token`,
+        found: `${values.length}`,
+      });
+    }
+  }
+  if (algorithm.top_entropy_quantile < 1 && !response.entropies) {
+    throw new ConfigError({
+      where: 'algorithm.top_entropy_quantile',
+      expected: `1, or entropies in every response of rollout.replay_file`,
+      found: `${algorithm.top_entropy_quantile}, and none in ${where}`,
+    });
   }
 }

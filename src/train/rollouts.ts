@@ -67,10 +67,12 @@ export function episodeOf(
     responseIndex,
     tokens: response.tokens,
     logprobs: response.logprobs,
+    entropies: response.entropies,
     refLogprobs: null,
     text: response.text,
     end: response.end,
     reward: UNSCORED,
+    klPenalty: 0,
     advantage: 0,
   };
 }
@@ -85,9 +87,10 @@ export function rolloutRow(group: readonly Episode[], step: number): object {
     problem: row.problem,
     answer: row.answer,
     images: row.images,
-    group: group.map(({ text, tokens, logprobs, reward, advantage, end }) => ({
+    group: group.map(({ text, tokens, logprobs, reward, klPenalty, advantage, end }) => ({
       response: text,
       ...reward,
+      kl_penalty: klPenalty,
       advantage,
       end,
       token_ids: [...tokens],

@@ -1,13 +1,14 @@
 /**
  * One training step, from rows to an updated policy. This is the page to read first:
  *
- *   rows -> prompts -> rollouts -> rewards -> advantages -> loss, gradients -> update -> metrics
+ *   rows -> prompts -> rollouts -> rewards -> reference -> advantages -> loss, gradients -> update -> metrics
  *
  * @see DeepSeekMath (arXiv 2402.03300) for GRPO, WeThink (arXiv 2506.07905) for the hybrid reward
  */
 import type { Episode } from '../grpo/episode.ts';
 import { addAdvantages } from './advantages.ts';
 import { episodeMetrics } from './episode-metrics.ts';
+import { addKlPenalty } from './kl-penalty.ts';
 import { filteredGroups } from './online-filter.ts';
 import { addReference, updatePolicy } from './policy-update.ts';
 import { synchroniseReference } from './reference-sync.ts';
@@ -45,8 +46,9 @@ export async function trainStep(
     await watch.time('reward', () => rewards.finish(groups, step));
     return groups;
   });
-  await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm, run.reward.weights));
   if (algorithm.kl_coef > 0) await watch.time('ref', () => addReference(run, groups));
+  if (!algorithm.use_kl_loss) addKlPenalty(groups, algorithm);
+  await watch.time('adv', () => addAdvantages(run.gpu, groups, algorithm, run.reward.weights));
   const meter = await watch.time('update_actor', () => updatePolicy(run, groups, updates));
   synchroniseReference(run, step);
 

@@ -5,10 +5,12 @@ import type { Episode } from '../grpo/episode.ts';
 import type { StepOutcome } from '../optim/optimizer.ts';
 import type { Metrics } from './run-folder.ts';
 
-/** Columns of `terms_N4` (ops/grpo). */
+/** Columns of `terms_N4` (ops/policy-loss). */
 const POLICY_TERM = 0;
 const KL = 1;
-const CLIPPED = 3;
+const SIDE = 3;
+/** Values of `SIDE`: which bound holds the ratio. */
+const [LOW, HIGH, DUAL] = [-1, 1, 2];
 
 export class UpdateMeter {
   #tokens = 0;
@@ -16,6 +18,7 @@ export class UpdateMeter {
   #kl = 0;
   #clippedHigh = 0;
   #clippedLow = 0;
+  #clippedDual = 0;
   #entropy = 0;
   #loss = 0;
   #gradNorm = 0;
@@ -48,8 +51,10 @@ export class UpdateMeter {
       for (const old of sampled) {
         this.#policyLoss += terms[n * 4 + POLICY_TERM]!;
         this.#kl += terms[n * 4 + KL]!;
-        this.#clippedHigh += terms[n * 4 + CLIPPED]! > 0 ? 1 : 0;
-        this.#clippedLow += terms[n * 4 + CLIPPED]! < 0 ? 1 : 0;
+        const side = terms[n * 4 + SIDE]!;
+        this.#clippedHigh += side === HIGH ? 1 : 0;
+        this.#clippedLow += side === LOW ? 1 : 0;
+        this.#clippedDual += side === DUAL ? 1 : 0;
         this.#entropy += entropies[n]!;
         if (this.#updates === 0) {
           const difference = Math.abs(logprobs[n]! - old);
@@ -84,6 +89,7 @@ export class UpdateMeter {
       'actor/kl_loss': this.#kl / tokens,
       'actor/pg_clipfrac_higher': this.#clippedHigh / tokens,
       'actor/pg_clipfrac_lower': this.#clippedLow / tokens,
+      'actor/pg_clipfrac_dual': this.#clippedDual / tokens,
       'actor/entropy': this.#entropy / tokens,
       'actor/grad_norm': this.#gradNorm / applied,
       'actor/skipped_updates': this.#skipped,

@@ -22,6 +22,9 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   // Head dimensions of 4, 16, 20, 36, 80 and 128: registers are used in part, in one slice or several.
   [1, 4, 5, 9, 20, 32].map((quads) => ({ QUADS: quads })),
   [{ CHUNK: 128 }],
+  [0, 1, 2].map((scale) => ({ SCALE: scale })),
+  [0, 1, 2].map((loss) => ({ LOSS: loss })),
+  [1, 2, 3, 4].map((estimate) => ({ KL: estimate })),
   ...[
     'HAS_BIAS',
     'GATED',
@@ -33,7 +36,6 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
     'CUT',
     'PENALTY',
     'MASS',
-    'SCALE',
     'SQUARES',
     'PAIR',
     'UPPER',

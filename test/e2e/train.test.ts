@@ -1,4 +1,4 @@
-/** Training as a process: a killed run continues as if nothing had happened; a replayed step is a pure function. */
+/** Training as a process: a killed run continues as if nothing had happened. */
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { makeDigits } from '../../scripts/make-digits.ts';
 import { SafetensorsFile } from '../../src/io/safetensors.ts';
-import { readRows, wethink, writeRows } from './world.ts';
+import { readRows, wethink } from './world.ts';
 
 const MAIN = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url));
 const MINI = fileURLToPath(new URL('../../checkpoints/mini', import.meta.url));
@@ -204,51 +204,4 @@ it('refuses to mix a new run with an old one', async () => {
   const { status, stderr } = await wethink(world, 'train', 'run.yaml', 'trainer.experiment_name=whole');
   expect(status).toBe(2);
   expect(stderr).toContain('--resume');
-});
-
-it('replays given responses and rewards: the weights after it follow from them alone', async () => {
-  const [first, second] = (await readFile(at('digits/rl.jsonl'), 'utf8'))
-    .split('\n')
-    .map((line) => JSON.parse(line || '{}') as object);
-  const replay = (rewards: number[]) =>
-    [first, second].map((row) => ({
-      ...row,
-      responses: [
-        { token_ids: [300, 301, 302], reward: rewards[0] },
-        { token_ids: [303, 304], reward: rewards[1] },
-      ],
-    }));
-  await writeRows(at('digits/replay.jsonl'), replay([1, 0]));
-  await writeRows(at('digits/other.jsonl'), replay([0, 1]));
-  const run = async (name: string, file: string, ...overrides: string[]) => {
-    const args = [
-      'rollout.engine=replay',
-      `rollout.replay_file=digits/${file}`,
-      'rollout.n=2',
-      'data.rollout_batch_size=2',
-    ];
-    const once = [
-      'algorithm.mini_batch_prompts=null',
-      'algorithm.num_iterations=1',
-      'algorithm.online_filtering=false',
-      'algorithm.sync_ref_model=false',
-      'trainer.max_steps=1',
-      'trainer.val_freq=-1',
-    ];
-    const { status, stderr } = await wethink(
-      world,
-      'train',
-      'run.yaml',
-      `trainer.experiment_name=${name}`,
-      ...args,
-      ...once,
-      ...overrides,
-    );
-    expect(status, stderr).toBe(0);
-    expect(existsSync(at('runs/wethink', name, 'step_000001/reference.safetensors'))).toBe(false);
-    return readFile(at('runs/wethink', name, 'step_000001/model.safetensors'));
-  };
-  const weights = await run('replay-a', 'replay.jsonl');
-  expect(await run('replay-b', 'replay.jsonl', 'trainer.seed=5')).toEqual(weights);
-  expect(await run('replay-c', 'other.jsonl')).not.toEqual(weights);
 });

@@ -143,10 +143,12 @@ async function episodesOf(scenario: Scenario, golden: Golden): Promise<Episode[]
         responseIndex,
         tokens,
         logprobs: old.slice(start, end),
+        entropies: null,
         refLogprobs: ref.slice(start, end),
         text: '',
         end: tokens.at(-1) === END_TOKEN ? 'stop' : 'length',
         reward: { ...UNSCORED, reward: prompt.rewards[responseIndex]!, method: 'given' },
+        klPenalty: 0,
         advantage: 0,
       };
       start = end;

@@ -156,6 +156,7 @@ async function sampledEpisodes({ model, config }: UpdateContext): Promise<Episod
       ...response,
       refLogprobs: null,
       reward: { ...UNSCORED, reward: responseIndex / 2, method: 'given' },
+      klPenalty: 0,
       advantage: 0,
     })),
   );

@@ -3,7 +3,8 @@ import { expect, it } from 'vitest';
 import type { Episode } from '../../src/grpo/episode.ts';
 import { addAdvantages } from '../../src/train/advantages.ts';
 import { expectClose, openGpu, randomValues } from './harness.ts';
-import * as reference from './reference/grpo.ts';
+import type { Scale } from '../../src/ops/group-advantage.ts';
+import * as reference from './reference/group-advantage.ts';
 
 // Rewards near 1 have a rounding of 6e-8, which a standard deviation of 0.1 enlarges tenfold, twice in a row.
 const TOLERANCE = 6e-6;
@@ -18,7 +19,10 @@ function part(name: string): (number | null)[] {
   return Array.from(randomValues(B * G, name), (value, i) => (missing[i]! < -0.3 ? null : value));
 }
 
-function episodes(parts: Readonly<Record<string, (number | null)[]>>): Episode[][] {
+function episodes(
+  parts: Readonly<Record<string, (number | null)[]>>,
+  penalties: ArrayLike<number> = new Float32Array(B * G),
+): Episode[][] {
   return Array.from({ length: B }, (_, b) =>
     Array.from({ length: G }, (_, g) => {
       const own = Object.fromEntries(
@@ -30,12 +34,13 @@ function episodes(parts: Readonly<Record<string, (number | null)[]>>): Episode[]
         0,
       );
       const reward = own['accuracy'] === null ? null : sum;
-      return { reward: { reward, parts: own, method: 'judge', extracted: '' } } as unknown as Episode;
+      const score = { reward, parts: own, method: 'judge', extracted: '' };
+      return { reward: score, klPenalty: penalties[b * G + g]! } as unknown as Episode;
     }),
   );
 }
 
-function expected(values: readonly (number | null)[], group: number, scale: boolean): Float64Array {
+function expected(values: readonly (number | null)[], group: number, scale: Scale): Float64Array {
   const known = values.map((value) => (value === null ? 0 : 1));
   return reference.groupAdvantage(
     values.map((value) => value ?? Number.NaN),
@@ -47,19 +52,16 @@ function expected(values: readonly (number | null)[], group: number, scale: bool
 
 const parts = { accuracy: part('accuracy'), format: part('format'), length: part('length') };
 
-it.each([
-  ['group', true],
-  ['none', false],
-] as const)(
-  'of the sum, scaled by %s: an unknown reward stays out and gets 0',
-  async (scaleRewards, scale) => {
-    const groups = episodes(parts);
-    const algorithm = {
-      scale_rewards: scaleRewards,
-      multi_objective_aggregation: 'sum_then_normalize',
-    } as const;
+it.each(['group', 'batch', 'none'] as const)(
+  'of the sum less the KL penalty, scaled by %s: an unknown reward stays out and gets 0',
+  async (scale) => {
+    const penalties = randomValues(B * G, 'penalty', 0.2);
+    const groups = episodes(parts, penalties);
+    const algorithm = { scale_rewards: scale, multi_objective_aggregation: 'sum_then_normalize' } as const;
     await addAdvantages(device.gpu, groups, algorithm, WEIGHTS);
-    const rewards = groups.flat().map(({ reward }) => reward.reward);
+    const rewards = groups
+      .flat()
+      .map(({ reward: { reward } }, i) => (reward === null ? null : reward - penalties[i]!));
     expect(rewards.filter((reward) => reward === null).length).toBeGreaterThan(0);
     const advantages = groups.flat().map(({ advantage }) => advantage);
     expectClose(advantages, expected(rewards, G, scale), TOLERANCE, 'advantages');
@@ -69,15 +71,9 @@ it.each([
   },
 );
 
-it.each([
-  ['group', true],
-  ['none', false],
-] as const)('of each part, then summed (GDPO), scaled by %s', async (scaleRewards, scale) => {
+it.each(['group', 'none'] as const)('of each part, then summed (GDPO), scaled by %s', async (scale) => {
   const groups = episodes(parts);
-  const algorithm = {
-    scale_rewards: scaleRewards,
-    multi_objective_aggregation: 'normalize_then_sum',
-  } as const;
+  const algorithm = { scale_rewards: scale, multi_objective_aggregation: 'normalize_then_sum' } as const;
   await addAdvantages(device.gpu, groups, algorithm, WEIGHTS);
   const normalised = Object.entries(WEIGHTS).map(([name, weight]) =>
     expected(parts[name as keyof typeof WEIGHTS], G, scale).map((value) => weight * value),

@@ -24,6 +24,14 @@ it.each([
     /multi_objective_aggregation: expected sum_then_normalize/,
   ],
   [
+    ['algorithm.multi_objective_aggregation=normalize_then_sum', 'algorithm.scale_rewards=batch'],
+    /multi_objective_aggregation: expected sum_then_normalize, because algorithm\.scale_rewards=batch/,
+  ],
+  [
+    ['algorithm.multi_objective_aggregation=normalize_then_sum', 'algorithm.use_kl_loss=false'],
+    /multi_objective_aggregation: expected sum_then_normalize, because algorithm\.use_kl_loss=false/,
+  ],
+  [
     [...REPLAY, 'algorithm.online_filtering=true'],
     /online_filtering: expected false, because rollout\.engine=replay/,
   ],
@@ -33,6 +41,15 @@ it.each([
   ],
   [['algorithm.sync_ref_model=true', 'algorithm.kl_coef=0'], /sync_ref_model: expected false, .*kl_coef/],
   [['algorithm.sync_ref_model=true', 'model.lora.rank=4'], /sync_ref_model: expected false, .*lora\.rank/],
+  [
+    ['algorithm.loss_type=cispo', 'algorithm.importance_sampling_level=sequence'],
+    /importance_sampling_level: expected token, because cispo .* found sequence/,
+  ],
+  [['algorithm.clip_ratio_dual=1.3'], /clip_ratio_dual: expected more than .* \(1\.3\).* found 1\.3/],
+  [
+    ['algorithm.clip_ratio_dual=3', 'algorithm.loss_type=sapo'],
+    /clip_ratio_dual: expected null, because loss_type sapo .* found 3/,
+  ],
   [['algorithm.mini_batch_prompts=3'], /mini_batch_prompts: expected a divisor of .*\(8\), found 3/],
   [
     ['trainer.val_freq=5', 'trainer.val_after_train=true'],

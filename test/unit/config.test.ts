@@ -136,7 +136,7 @@ describe('problems', () => {
       '  rollout.n: expected at least 2, found 1',
       '  rollout.temperature: expected more than 0, found 0',
       '  reward.verifier_by_reward.rule: expected one of number, count, relaxed, choice, yes_no, math, text, list, ordered_list, box, detection, reward_model, judge, rule, model, found "maths"',
-      '  algorithm.loss_type: expected one of grpo, bnpo, dr_grpo, dapo, found "ppo"',
+      '  algorithm.loss_type: expected one of grpo, bnpo, dr_grpo, dapo, cispo, sapo, found "ppo"',
       '  algorithm.kl_coef: expected a number, found "0.1" (a text; write it without quotes or "_")',
       '  optim.betas: expected at least 2 entries, found [0.9]',
     ]);
@@ -144,6 +144,11 @@ describe('problems', () => {
 
   it.each([
     ['reward: {judge: {base_url: localhost}}', /base_url: expected an http or https address/],
+    ['algorithm: {top_entropy_quantile: 0}', /top_entropy_quantile: expected more than 0, found 0/],
+    [
+      'algorithm: {tau_positive: 1}',
+      /tau_positive: unknown key; did you mean algorithm\.sapo_temperature_pos/,
+    ],
     ['trainer: {val_freq: 0}', /trainer\.val_freq: expected -1 \(never\) or a number of steps/],
     ['trainer: {project_name: ../up}', /trainer\.project_name: expected letters, digits/],
     ['trainer: {experiment_name: ..}', /trainer\.experiment_name: expected letters, digits/],

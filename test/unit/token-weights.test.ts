@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { AlgorithmConfig } from '../../src/config/schema.ts';
 import { lossTokens, tokenWeights, type WeightedResponse } from '../../src/grpo/token-weights.ts';
 
 /** Ten tokens; the last response ran into the limit. */
@@ -12,7 +13,7 @@ const MAX_LENGTH = 16;
 const BATCH_TOKENS = 8;
 
 const weights = (
-  loss_type: 'grpo' | 'bnpo' | 'dr_grpo' | 'dapo',
+  loss_type: AlgorithmConfig['loss_type'],
   mask_truncated_completions = false,
   responses = RESPONSES,
 ): number[] => tokenWeights(responses, { loss_type, mask_truncated_completions }, BATCH_TOKENS, MAX_LENGTH);
@@ -39,6 +40,11 @@ describe('tokenWeights', () => {
     expect(weights('dapo')).toEqual([1 / 8, 1 / 8, 1 / 8]);
   });
 
+  it('cispo averages as dapo, and sapo as grpo', () => {
+    expect(weights('cispo')).toEqual(weights('dapo'));
+    expect(weights('sapo', true)).toEqual(weights('grpo', true));
+  });
+
   it.each([
     ['grpo', [1 / 6, 1 / 12, 0]],
     ['bnpo', [1 / 6, 1 / 6, 0]],
@@ -48,12 +54,15 @@ describe('tokenWeights', () => {
     expect(weights(type, true)).toEqual(expected);
   });
 
-  it.each(['grpo', 'bnpo', 'dr_grpo', 'dapo'] as const)('%s: nothing left is zeros, not NaN', (type) => {
-    const truncated = [{ length: 3, truncated: true }];
-    expect(weights(type, true, truncated)).toEqual([0]);
-    expect(weights(type, false, [{ length: 0, truncated: false }])).toEqual([0]);
-    expect(weights(type, false, [])).toEqual([]);
-  });
+  it.each(['grpo', 'bnpo', 'dr_grpo', 'dapo', 'cispo', 'sapo'] as const)(
+    '%s: nothing left is zeros, not NaN',
+    (type) => {
+      const truncated = [{ length: 3, truncated: true }];
+      expect(weights(type, true, truncated)).toEqual([0]);
+      expect(weights(type, false, [{ length: 0, truncated: false }])).toEqual([0]);
+      expect(weights(type, false, [])).toEqual([]);
+    },
+  );
 
   it('dapo: an update counts by its share of the tokens of its batch', () => {
     const first = [{ length: 3, truncated: false }];
