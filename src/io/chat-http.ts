@@ -1,6 +1,7 @@
 /** One attempt of a chat completion: a POST that ends in a reply or in a ChatError, within its time. */
 import { ChatError, statusError } from './chat-error.ts';
-import { connectionTrouble, endpointWords, field, isRetryable, shorten } from './http-trouble.ts';
+import { connectionTrouble, endpointWords, isRetryable, shorten } from './http-trouble.ts';
+import { field } from './json.ts';
 import { withoutSecret } from './secret.ts';
 
 /** A chat completion is text; a body beyond this is something else. */

@@ -1,5 +1,6 @@
 /** What the answers and failures of HTTP endpoints say, in words for the user, and whether to try again. */
 import { messageOf } from '../util/errors.ts';
+import { field, parseJson } from './json.ts';
 
 /** Longest excerpt of what an endpoint says. */
 const MAX_WORDS = 300;
@@ -15,7 +16,7 @@ export function isRetryable(status: number): boolean {
 
 /** What an error body says: the message of one of the usual shapes, else the body itself. */
 export function endpointWords(text: string): string {
-  const body = parse(text);
+  const body = parseJson(text);
   for (const candidate of [
     field(field(body, 'error'), 'message'),
     field(body, 'error'),
@@ -51,21 +52,6 @@ export function retryAfterMs(headers: Headers): number {
           ? 1000 * seconds
           : Date.parse(rough) - Date.now();
   return wait > 0 ? Math.min(wait, MAX_RETRY_AFTER_MS) : 0;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** A key of a value that may be no object at all. */
-export function field(value: unknown, key: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, key)
-    ? (value as Record<string, unknown>)[key]
-    : undefined;
 }
 
 /** The innermost words: fetch itself says no more than "fetch failed" or "terminated". */

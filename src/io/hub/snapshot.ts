@@ -1,0 +1,105 @@
+/**
+ * A repository's files at a revision as a folder in the cache: what is missing there is downloaded first, so that
+ * other programs (Python's huggingface_hub) find it too, and what those have downloaded is found here.
+ */
+import { log } from '../../util/log.ts';
+import { RepositoryCache } from './cache.ts';
+import { downloadFiles } from './download.ts';
+import { HubError, whereOf } from './hub-error.ts';
+import { type Listing, listFiles } from './listing.ts';
+import { withLock } from './lock.ts';
+import { type Repository, repositoryName } from './repository.ts';
+import { RETRIES, retry } from './request.ts';
+import type { HubSettings } from './settings.ts';
+
+/** Where the cache can serve as well, the network gets less time to come back. */
+const RETRIES_WITH_CACHE = 1;
+
+/** Which files of a repository are wanted. */
+export interface Selection {
+  wants: (name: string) => boolean;
+  /** What a folder lacks to be of use; empty when it lacks nothing. */
+  missing: (folder: string) => Promise<string[]>;
+}
+
+export interface Snapshot {
+  folder: string;
+  /** The commit that the revision means. */
+  commit: string;
+}
+
+/**
+ * The hub is asked which commit the revision means, as branches move. Where it cannot be asked, and in offline
+ * mode, the commit of the last download serves, if that is whole.
+ * @throws {HubError} when the repository cannot be read, or the cache is not enough without it
+ * @throws {ConfigError} when the cache cannot be written, or has too little space
+ */
+export async function fetchSnapshot(
+  repository: Repository,
+  selection: Selection,
+  settings: HubSettings,
+): Promise<Snapshot> {
+  const cache = new RepositoryCache(settings.cacheFolder, repository);
+  const cached = await cachedSnapshot(cache, repository, selection);
+  if (settings.offline) {
+    if ('commit' in cached) return cached;
+    throw offlineError(cache, repository, settings, cached.missing);
+  }
+  let listing: Listing;
+  try {
+    const session = { repository, settings, signal: new AbortController().signal };
+    const retries = 'commit' in cached ? RETRIES_WITH_CACHE : RETRIES;
+    listing = await retry(session, retries, () => listFiles(session));
+  } catch (error) {
+    if (!('commit' in cached && error instanceof HubError)) throw error;
+    log.warn(`${error.message}
+Commit ${cached.commit} is in the cache and is used.`);
+    return cached;
+  }
+  const { commit } = listing;
+  const names = listing.names.filter(selection.wants);
+  if ((await cache.absent(commit, names)).length > 0) {
+    await cache.prepare();
+    const onWait = () => log.info(`Waiting for another process that fetches ${repositoryName(repository)}`);
+    await withLock(cache.lockFile, onWait, async () => {
+      // The other process may have fetched them.
+      const absent = await cache.absent(commit, names);
+      if (absent.length > 0) await downloadFiles(repository, settings, cache, commit, absent);
+    });
+  }
+  const folder = cache.snapshot(commit);
+  const missing = await selection.missing(folder);
+  if (missing.length > 0) {
+    const expected = `a repository with ${missing.join(', ')}`;
+    throw new HubError({ where: whereOf(repository, settings), expected, found: 'one without' });
+  }
+  await cache.setRef(repository.revision, commit);
+  return { folder, commit };
+}
+
+/** What the cache has of a revision: all that is needed, or what of it is missing. */
+async function cachedSnapshot(
+  cache: RepositoryCache,
+  { revision }: Repository,
+  selection: Selection,
+): Promise<Snapshot | { missing: string[] }> {
+  const commit = await cache.commitOf(revision);
+  if (commit === null) return { missing: ['file of this revision'] };
+  const folder = cache.snapshot(commit);
+  const missing = await selection.missing(folder);
+  return missing.length === 0 ? { folder, commit } : { missing };
+}
+
+function offlineError(
+  { folder }: RepositoryCache,
+  repository: Repository,
+  settings: HubSettings,
+  missing: readonly string[],
+): HubError {
+  return new HubError({
+    where: whereOf(repository, settings),
+    expected: `its files in the cache (${folder}), because HF_HUB_OFFLINE is set`,
+    found: `no ${missing.join(', no ')}`,
+    fix: 'start once without HF_HUB_OFFLINE (and TRANSFORMERS_OFFLINE), or give the path of a folder',
+  });
+}
