@@ -48,7 +48,7 @@ export class Policy {
 
   /**
    * @param pathOrName a folder, or a name on the Hugging Face hub, from where it is fetched unless the cache has it
-   * @throws {ConfigError} {HubError} when there is no such model
+   * @throws {ConfigError} {ServiceError} when there is no such model, or the hub does not give it
    * @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model
    */
   static async load(

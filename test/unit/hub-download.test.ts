@@ -147,6 +147,20 @@ describe('a token', () => {
     ).toBe(2);
   });
 
+  it('follows a repository to its new name, and no redirect for ever', async () => {
+    const settings = await start({ token: TOKEN, gated: true }, TOKEN);
+    hub.fault = ({ path }) =>
+      path.includes('old/name')
+        ? { status: 307, headers: { location: path.replace('old/name', MODEL_ID) } }
+        : undefined;
+    const folder = await fetchModel(settings, 'old/name');
+    expect(Object.keys(await readTree(folder)).sort()).toEqual(WANTED);
+    hub.fault = ({ path }) => ({ status: 302, headers: { location: path } });
+    await expect(fetchModel({ ...settings, cacheFolder: '/nowhere' })).rejects.toThrow(
+      'more than 5 redirects',
+    );
+  });
+
   it('tells an unknown name from an unknown revision', async () => {
     const settings = await start();
     await expect(fetchModel(settings, 'maker/tiny-lv')).rejects.toThrow(
@@ -191,6 +205,7 @@ describe('a connection that fails', () => {
     const settings = await start();
     failing(SHARDS[0], [{ cutAfter: 100_000 }, { ignoreRange: true }]);
     await expectWhole(await fetchModel(settings));
+    expect(hub.contentRequests(SHARDS[0]).length).toBe(2);
   });
 
   it('does not wait for ever for a server that says nothing', async () => {

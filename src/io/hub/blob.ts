@@ -1,20 +1,19 @@
 /** Fetches one file into the cache: goes on where an earlier try ended, and takes nothing that it has not checked. */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { type FileHandle, open, rename, rm } from 'node:fs/promises';
+import { type FileHandle, open, rename } from 'node:fs/promises';
 import { fileSize, onDisk } from './cache.ts';
 import { HubError, whereOf } from './hub-error.ts';
 import type { RemoteFile } from './listing.ts';
 import { type HubSession, request, retry, RETRIES } from './request.ts';
 
-/** A try that brings as much is not counted, so that a large file survives any number of cut connections. */
+/** After a try that brings as much, counting starts anew: a large file survives any number of cut connections. */
 const MIN_PROGRESS_BYTES = 1 << 20;
 const READ_BYTES = 1 << 20;
 
-/** What of a file is there before it is fetched. */
-export async function bytesKept(blob: string, size: number): Promise<number> {
-  const kept = (await fileSize(partOf(blob))) ?? 0;
-  return kept <= size ? kept : 0;
+/** Bytes of a file that an earlier try has left. */
+export async function bytesKept(blob: string): Promise<number> {
+  return (await fileSize(partOf(blob))) ?? 0;
 }
 
 /**
@@ -55,12 +54,15 @@ export async function fetchBlob(
 
 /** Asks for what is missing until it is there. */
 async function fetchRest(session: HubSession, file: RemoteFile, part: PartialFile): Promise<void> {
-  let start = part.length;
   const attempt = async () => {
-    start = part.length;
-    if (start < file.size) await fetchOnce(session, file, part);
+    const start = part.length;
+    try {
+      await fetchOnce(session, file, part);
+    } catch (error) {
+      if (part.length - start < MIN_PROGRESS_BYTES || !(error instanceof HubError)) throw error;
+    }
   };
-  await retry(session, RETRIES, attempt, () => part.length - start >= MIN_PROGRESS_BYTES);
+  while (part.length < file.size) await retry(session, RETRIES, attempt);
 }
 
 async function fetchOnce(session: HubSession, file: RemoteFile, part: PartialFile): Promise<void> {
@@ -117,8 +119,6 @@ class PartialFile {
     onBytes: (count: number) => void,
   ): Promise<PartialFile> {
     return onDisk(path, async () => {
-      // What is longer than the file can be nothing of it.
-      if (((await fileSize(path)) ?? 0) > wanted.size) await rm(path);
       const part = new PartialFile(path, wanted, await open(path, 'a'), onBytes);
       for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES })) {
         const bytes = chunk as Buffer;

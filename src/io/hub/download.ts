@@ -30,7 +30,7 @@ export async function downloadFiles(
   );
   const wanted = await missingBlobs(cache, files);
   const bytes = sum(wanted.map(({ size }) => size));
-  const kept = sum(await Promise.all(wanted.map(({ etag, size }) => bytesKept(cache.blob(etag), size))));
+  const kept = sum(await Promise.all(wanted.map(({ etag }) => bytesKept(cache.blob(etag)))));
   await cache.requireSpace(bytes - kept);
   const progress = new DownloadProgress(repositoryName(repository), wanted.length, bytes, kept);
   try {

@@ -41,7 +41,7 @@ export const MODEL: Selection = { wants: (name) => MODEL_FILES.test(name), missi
  * unless the cache has it.
  * @param revision of a repository, which wins over that in its name; a folder has none
  * @throws {ConfigError} when it is neither
- * @throws {HubError} when the hub does not give it
+ * @throws {HubError} when the hub does not give it whole
  */
 export async function openModelSource(
   pathOrName: string,

@@ -54,7 +54,10 @@ export class DownloadProgress {
     this.#state.seconds = (performance.now() - this.#start) / 1000;
     const text = `${this.#name}: ${describeProgress(this.#state)}`;
     if (!this.#inTerminal) log.info(text);
-    else if (formatLine('info', text) !== undefined) process.stderr.write(CLEAR_LINE + text);
+    else if (formatLine('info', text) !== undefined) {
+      // A line that the terminal breaks could not be cleared.
+      process.stderr.write(CLEAR_LINE + text.slice(0, process.stderr.columns - 1));
+    }
   }
 }
 

@@ -96,13 +96,12 @@ export async function readText({ body }: HubAnswer, where: string): Promise<stri
 
 /**
  * Repeats what fails for a while, with growing pauses or those that the endpoint asks for.
- * @param progressed whether the last try came far enough not to count
+ * @throws what the last try threw; HubErrors that are not to be retried at once
  */
 export function retry<T>(
   { settings, signal }: HubSession,
   retries: number,
   attempt: () => Promise<T>,
-  progressed: () => boolean = () => false,
 ): Promise<T> {
   return pRetry(attempt, {
     retries,
@@ -111,10 +110,9 @@ export function retry<T>(
     randomize: true,
     signal,
     shouldRetry: ({ error }) => error instanceof HubError && error.retryable,
-    shouldConsumeRetry: () => !progressed(),
     onFailedAttempt: async ({ error, retriesLeft, retryDelay }) => {
       if (!(error instanceof HubError) || !error.retryable || retriesLeft === 0) return;
-      const wait = Math.max(error.retryAfterMs, settings.firstWaitMs) - retryDelay;
+      const wait = error.retryAfterMs - retryDelay;
       if (wait > 0) await pause(wait, undefined, { signal });
     },
   });
