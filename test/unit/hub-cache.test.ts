@@ -105,13 +105,17 @@ describe('a snapshot that is half done', () => {
     expect(hub.contentRequests('config.json')).toEqual([]);
   });
 
-  it('of a repository without weights is refused', async () => {
+  it.each([
+    { without: 'weights', pattern: /safetensors/, says: 'model.safetensors or model.safetensors.index.json' },
+    { without: 'a tokenizer', pattern: /^tokenizer/, says: 'tokenizer.json, tokenizer_config.json' },
+    { without: 'a shard', pattern: /00002-of/, says: SHARDS[1] },
+  ])('of a repository without $without is refused', async ({ pattern, says }) => {
     await hub.close();
-    const files = Object.fromEntries(Object.entries(FILES).filter(([name]) => !/safetensors/.test(name)));
+    const files = Object.fromEntries(Object.entries(FILES).filter(([name]) => !pattern.test(name)));
     hub = await HubServer.start(repository({ files }));
-    await expect(fetchModel({ endpoint: hub.endpoint })).rejects.toThrow(
-      'a repository with model.safetensors or model.safetensors.index.json',
-    );
+    await expect(fetchModel({ endpoint: hub.endpoint })).rejects.toThrow(`a repository with ${says}\n`);
+    // Only the index, which has to be read, tells of shards.
+    expect(hub.contentRequests().length > 0).toBe(says === SHARDS[1]);
   });
 });
 

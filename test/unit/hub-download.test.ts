@@ -156,9 +156,11 @@ describe('a token', () => {
     const folder = await fetchModel(settings, 'old/name');
     expect(Object.keys(await readTree(folder)).sort()).toEqual(WANTED);
     hub.fault = ({ path }) => ({ status: 302, headers: { location: path } });
+    hub.received.length = 0;
     await expect(fetchModel({ ...settings, cacheFolder: '/nowhere' })).rejects.toThrow(
       'more than 5 redirects',
     );
+    expect(hub.received.length).toBe(6);
   });
 
   it('tells an unknown name from an unknown revision', async () => {

@@ -2,8 +2,8 @@
  * A repository's folder in the cache, laid out as Python's huggingface_hub has it: `blobs/<checksum>` hold the
  * bytes, `snapshots/<commit>/<name>` are relative links to them, `refs/<revision>` hold a commit.
  */
-import { link, mkdir, readFile, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { link, mkdir, readdir, readFile, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
+import { dirname, join, relative, sep } from 'node:path';
 import { ConfigError } from '../../util/errors.ts';
 import { writeFileAtomic } from '../atomic.ts';
 import { COMMIT_HASH, type Repository } from './repository.ts';
@@ -34,10 +34,12 @@ export class RepositoryCache {
     return join(this.folder, 'blobs', etag);
   }
 
-  /** Those of the names that a snapshot has no file for; a link that leads nowhere is none. */
-  async absent(commit: string, names: readonly string[]): Promise<string[]> {
-    const sizes = await Promise.all(names.map((name) => fileSize(join(this.snapshot(commit), name))));
-    return names.filter((_, i) => sizes[i] === null);
+  /** Names of the files that a snapshot has; a link that leads nowhere is none. */
+  async files(commit: string): Promise<string[]> {
+    const folder = this.snapshot(commit);
+    const paths = await readdir(folder, { recursive: true }).catch((): string[] => []);
+    const sizes = await Promise.all(paths.map((path) => fileSize(join(folder, path))));
+    return paths.filter((_, i) => sizes[i] !== null).map((path) => path.replaceAll(sep, '/'));
   }
 
   /** Makes the folders. @throws {ConfigError} where they cannot be written */

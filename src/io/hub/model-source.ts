@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../../util/errors.ts';
 import { parseJson } from '../json.ts';
-import { fileSize } from './cache.ts';
 import { parseRepository } from './repository.ts';
 import { hubSettings } from './settings.ts';
 import { fetchSnapshot, type Selection } from './snapshot.ts';
@@ -64,16 +63,14 @@ export async function openModelSource(
   return { folder, name: repository.id, revision: commit };
 }
 
-async function missingModelFiles(folder: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (const names of [...REQUIRED, ...(await requiredWeights(folder))]) {
-    const sizes = await Promise.all(names.map((name) => fileSize(join(folder, name))));
-    if (sizes.every((size) => size === null)) missing.push(names.join(' or '));
-  }
-  return missing;
+async function missingModelFiles(names: readonly string[], folder: string): Promise<string[]> {
+  const there = new Set(names);
+  return [...REQUIRED, ...(await requiredWeights(folder))]
+    .filter((alternatives) => !alternatives.some((name) => there.has(name)))
+    .map((alternatives) => alternatives.join(' or '));
 }
 
-/** Every shard that the index names, or the only file. */
+/** Every shard that the index names, where it is there already, or else one file or an index. */
 async function requiredWeights(folder: string): Promise<string[][]> {
   const index = await readFile(join(folder, WEIGHT_INDEX), 'utf8').catch(() => null);
   if (index === null) return [[SINGLE_WEIGHTS, WEIGHT_INDEX]];

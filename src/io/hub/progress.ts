@@ -4,6 +4,8 @@ import { formatLine, log } from '../../util/log.ts';
 
 const TERMINAL_PERIOD_MS = 250;
 const PLAIN_PERIOD_MS = 5000;
+/** Where a terminal does not tell its width. */
+const NARROW_COLUMNS = 80;
 /** Back to the start of the line, and away with what it holds. */
 const CLEAR_LINE = '\r\u001B[2K';
 
@@ -56,7 +58,7 @@ export class DownloadProgress {
     if (!this.#inTerminal) log.info(text);
     else if (formatLine('info', text) !== undefined) {
       // A line that the terminal breaks could not be cleared.
-      process.stderr.write(CLEAR_LINE + text.slice(0, process.stderr.columns - 1));
+      process.stderr.write(CLEAR_LINE + text.slice(0, (process.stderr.columns || NARROW_COLUMNS) - 1));
     }
   }
 }

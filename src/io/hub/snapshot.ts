@@ -18,8 +18,11 @@ const RETRIES_WITH_CACHE = 1;
 /** Which files of a repository are wanted. */
 export interface Selection {
   wants: (name: string) => boolean;
-  /** What a folder lacks to be of use; empty when it lacks nothing. */
-  missing: (folder: string) => Promise<string[]>;
+  /**
+   * What these files lack to be of use; empty when they lack nothing.
+   * @param folder where those lie that have been fetched
+   */
+  missing: (names: readonly string[], folder: string) => Promise<string[]>;
 }
 
 export interface Snapshot {
@@ -58,23 +61,36 @@ Commit ${cached.commit} is in the cache and is used.`);
   }
   const { commit } = listing;
   const names = listing.names.filter(selection.wants);
-  if ((await cache.absent(commit, names)).length > 0) {
+  const folder = cache.snapshot(commit);
+  const requireWhole = async () => {
+    const missing = await selection.missing(names, folder);
+    if (missing.length === 0) return;
+    const expected = `a repository with ${missing.join(', ')}`;
+    throw new HubError({ where: whereOf(repository, settings), expected, found: 'one without' });
+  };
+  // Before gigabytes are fetched for nothing; and after that, because an index of weights names others.
+  await requireWhole();
+  if ((await absentFiles(cache, commit, names)).length > 0) {
     await cache.prepare();
     const onWait = () => log.info(`Waiting for another process that fetches ${repositoryName(repository)}`);
     await withLock(cache.lockFile, onWait, async () => {
       // The other process may have fetched them.
-      const absent = await cache.absent(commit, names);
+      const absent = await absentFiles(cache, commit, names);
       if (absent.length > 0) await downloadFiles(repository, settings, cache, commit, absent);
     });
-  }
-  const folder = cache.snapshot(commit);
-  const missing = await selection.missing(folder);
-  if (missing.length > 0) {
-    const expected = `a repository with ${missing.join(', ')}`;
-    throw new HubError({ where: whereOf(repository, settings), expected, found: 'one without' });
+    await requireWhole();
   }
   await cache.setRef(repository.revision, commit);
   return { folder, commit };
+}
+
+async function absentFiles(
+  cache: RepositoryCache,
+  commit: string,
+  names: readonly string[],
+): Promise<string[]> {
+  const there = new Set(await cache.files(commit));
+  return names.filter((name) => !there.has(name));
 }
 
 /** What the cache has of a revision: all that is needed, or what of it is missing. */
@@ -86,7 +102,7 @@ async function cachedSnapshot(
   const commit = await cache.commitOf(revision);
   if (commit === null) return { missing: ['file of this revision'] };
   const folder = cache.snapshot(commit);
-  const missing = await selection.missing(folder);
+  const missing = await selection.missing(await cache.files(commit), folder);
   return missing.length === 0 ? { folder, commit } : { missing };
 }
 
