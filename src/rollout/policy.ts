@@ -47,7 +47,8 @@ export class Policy {
   }
 
   /**
-   * @param pathOrName a folder, or a name on the Hugging Face hub, from where it is fetched unless the cache has it
+   * @param pathOrName a folder, or a name on the Hugging Face hub, from where it is fetched unless the cache has it;
+   *   a device for planning needs no weights
    * @throws {ConfigError} {ServiceError} when there is no such model, or the hub does not give it
    * @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model
    */
@@ -57,7 +58,7 @@ export class Policy {
     settings: ModelSettings,
     { revision = null, ...bounds }: PolicyOptions = {},
   ): Promise<Policy> {
-    const source = await openModelSource(pathOrName, revision);
+    const source = await openModelSource(pathOrName, { revision, weights: !gpu.isPlanning });
     const tokenizer = await Tokenizer.load(source.folder);
     const processorConfig = await loadProcessorConfig(source.folder, bounds);
     const model = await Qwen2_5_VL.load(gpu, source.folder, settings);

@@ -56,7 +56,7 @@ async function openForExport(gpu: Gpu, from: string): Promise<{ model: Qwen2_5_V
     });
   }
   const { base_model_name_or_path: base, revision, r: rank, lora_alpha: alpha, target_modules } = parsed.data;
-  const { folder } = await openModelSource(base, revision ?? null);
+  const { folder } = await openModelSource(base, { revision: revision ?? null });
   const lora = { rank, alpha, target_modules, exclude_modules: null };
   const settings: ModelSettings = { ...FROZEN, training: 'lora', lora };
   const adapted = await Qwen2_5_VL.load(gpu, folder, settings);

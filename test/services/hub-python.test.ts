@@ -7,7 +7,10 @@ import { lstat, readdir, readFile, readlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { openModelSource } from '../../src/io/hub/model-source.ts';
+import { Hub, type Snapshot } from '../../src/io/hub/hub.ts';
+import { MODEL } from '../../src/io/hub/model-source.ts';
+import { parseRepository } from '../../src/io/hub/repository.ts';
+import { hubSettings } from '../../src/io/hub/settings.ts';
 import { HubServer } from '../unit/hub-server.ts';
 import { COMMIT, MODEL_ID, newCache, removeCaches, repository, WANTED } from '../unit/hub-world.ts';
 
@@ -32,6 +35,11 @@ async function useNewCache(): Promise<string> {
   vi.stubEnv('HF_HOME', folder);
   vi.stubEnv('HF_HUB_OFFLINE', '0');
   return folder;
+}
+
+/** As a new process would. */
+function fetchModel(): Promise<Snapshot> {
+  return new Hub(hubSettings()).snapshot(parseRepository(MODEL_ID, 'models')!, MODEL);
 }
 
 /** Runs Python with `snapshot_download` and the model's name at hand; what it prints is JSON. */
@@ -59,7 +67,7 @@ async function layout(folder: string): Promise<Record<string, string>> {
 
 describe('a cache', () => {
   it('is found by Python, which fetches nothing of it again', async () => {
-    const { folder } = await openModelSource(MODEL_ID);
+    const { folder } = await fetchModel();
     expect(await python('print(json.dumps(snapshot_download(model, local_files_only=True)))')).toBe(folder);
     const file = await python(
       "print(json.dumps(hf_hub_download(model, 'config.json', local_files_only=True)))",
@@ -77,14 +85,14 @@ print(json.dumps([repo.repo_id, repo.nb_files, sorted(repo.refs), [str(one) for 
   it('of Python is taken as it is, also without the hub', async () => {
     const folder = await python('print(json.dumps(snapshot_download(model)))');
     hub.received.length = 0;
-    expect((await openModelSource(MODEL_ID)).folder).toBe(folder);
+    expect((await fetchModel()).folder).toBe(folder);
     expect(hub.received.map(({ name }) => name)).toEqual(['listing']);
     vi.stubEnv('HF_HUB_OFFLINE', '1');
-    expect(await openModelSource(MODEL_ID)).toEqual({ folder, name: MODEL_ID, revision: COMMIT });
+    expect(await fetchModel()).toEqual({ folder, commit: COMMIT });
   });
 
   it('has the same files, links and names whoever fetches', async () => {
-    await openModelSource(MODEL_ID);
+    await fetchModel();
     const ours = await layout(cache);
     const other = await useNewCache();
     await python('print(json.dumps(snapshot_download(model, allow_patterns=wanted)))');

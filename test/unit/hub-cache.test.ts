@@ -11,7 +11,7 @@ import { MODEL, openModelSource } from '../../src/io/hub/model-source.ts';
 import { describeProgress } from '../../src/io/hub/progress.ts';
 import { parseRepository } from '../../src/io/hub/repository.ts';
 import { type HubSettings, hubSettings } from '../../src/io/hub/settings.ts';
-import { fetchSnapshot } from '../../src/io/hub/snapshot.ts';
+import { Hub } from '../../src/io/hub/hub.ts';
 import { ConfigError } from '../../src/util/errors.ts';
 import { setLogLevel } from '../../src/util/log.ts';
 import { HubServer } from './hub-server.ts';
@@ -46,7 +46,7 @@ afterEach(async () => {
 
 const TINY = parseRepository(MODEL_ID, 'models')!;
 const fetchModel = async (changes: Partial<HubSettings> = {}): Promise<string> =>
-  (await fetchSnapshot(TINY, MODEL, { ...settings, ...changes })).folder;
+  (await new Hub({ ...settings, ...changes }).snapshot(TINY, MODEL)).folder;
 
 describe('without the network', () => {
   it('serves a model that was fetched, in offline mode without any request', async () => {
@@ -182,10 +182,14 @@ describe('a model', () => {
     expect(await openModelSource(folder)).toEqual({ folder, name: folder, revision: null });
     vi.stubEnv('HF_ENDPOINT', `${hub.endpoint}/`);
     vi.stubEnv('HF_HUB_CACHE', settings.cacheFolder);
+    const planned = await openModelSource(MODEL_ID, { weights: false });
+    expect(await readdir(planned.folder)).toEqual(WANTED.filter((name) => !name.includes('.safetensors')));
     const source = await openModelSource(`${MODEL_ID}@main`);
+    // Whoever opens it later opens the same commit.
+    expect(hub.received.filter(({ name }) => name === 'listing').length).toBe(1);
     expect(source).toMatchObject({ name: MODEL_ID, revision: COMMIT });
     expect(await readdir(source.folder)).toEqual(WANTED);
-    await openModelSource(`${MODEL_ID}@main`, COMMIT);
+    await openModelSource(`${MODEL_ID}@main`, { revision: COMMIT });
     expect(hub.received.at(-1)!.path).toContain(`/revision/${COMMIT}`);
   });
 

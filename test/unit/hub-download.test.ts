@@ -6,7 +6,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { MODEL } from '../../src/io/hub/model-source.ts';
 import { parseRepository } from '../../src/io/hub/repository.ts';
 import type { HubSettings } from '../../src/io/hub/settings.ts';
-import { fetchSnapshot } from '../../src/io/hub/snapshot.ts';
+import { Hub } from '../../src/io/hub/hub.ts';
 import { setLogLevel } from '../../src/util/log.ts';
 import { RandomStream } from '../../src/util/random.ts';
 import { checksum, type Content, type Fault, HubServer, type TestRepository } from './hub-server.ts';
@@ -47,7 +47,7 @@ async function start(
 }
 
 const fetchModel = async (settings: HubSettings, name = MODEL_ID): Promise<string> =>
-  (await fetchSnapshot(parseRepository(name, 'models')!, MODEL, settings)).folder;
+  (await new Hub(settings).snapshot(parseRepository(name, 'models')!, MODEL)).folder;
 
 const blobOf = ({ cacheFolder }: HubSettings, content: Content): string =>
   join(cacheFolder, CACHE_NAME, 'blobs', checksum(content));
@@ -113,7 +113,10 @@ describe('a download', () => {
   it('reads data sets by the same protocol, in folders as they lie there', async () => {
     const settings = await start({ path: 'datasets/maker/rows' });
     const everything = { wants: () => true, missing: () => Promise.resolve([]) };
-    const { folder } = await fetchSnapshot(parseRepository('maker/rows', 'datasets')!, everything, settings);
+    const { folder } = await new Hub(settings).snapshot(
+      parseRepository('maker/rows', 'datasets')!,
+      everything,
+    );
     expect(folder).toBe(join(settings.cacheFolder, 'datasets--maker--rows/snapshots', COMMIT));
     expect((await readTree(folder))['figures/a.png']!.equals(FILES['figures/a.png']!.bytes)).toBe(true);
   });

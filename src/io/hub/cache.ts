@@ -5,6 +5,7 @@
 import { link, mkdir, readdir, readFile, rename, rm, stat, statfs, symlink } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ConfigError } from '../../util/errors.ts';
+import { gigabytes } from '../../util/gigabytes.ts';
 import { writeFileAtomic } from '../atomic.ts';
 import { COMMIT_HASH, type Repository } from './repository.ts';
 
@@ -108,8 +109,4 @@ export async function onDisk<T>(place: string, action: () => Promise<T>): Promis
     const fix = 'free some space or change its permissions, or set HF_HUB_CACHE to another folder';
     throw new ConfigError({ where: place, expected, found: cause.message, fix }, { cause });
   }
-}
-
-function gigabytes(bytes: number): string {
-  return `${(bytes / 1e9).toFixed(2)} GB`;
 }

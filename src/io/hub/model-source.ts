@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from '../../util/errors.ts';
 import { parseJson } from '../json.ts';
+import { Hub, type Selection } from './hub.ts';
 import { parseRepository } from './repository.ts';
 import { hubSettings } from './settings.ts';
-import { fetchSnapshot, type Selection } from './snapshot.ts';
 
 export interface ModelSource {
   /** The folder to read. */
@@ -23,7 +23,7 @@ const WEIGHT_INDEX = 'model.safetensors.index.json';
 const MODEL_FILES =
   /^((config|generation_config|(pre|video_pre)?processor_config|tokenizer[\w.-]*|special_tokens_map|added_tokens|vocab|chat_template|model\.safetensors\.index)\.json|merges\.txt|chat_template\.jinja|[\w.-]+\.safetensors)$/;
 /** Without one of each line no model can be read. */
-const REQUIRED = [
+const SMALL_FILES = [
   ['config.json'],
   ['tokenizer.json'],
   ['tokenizer_config.json'],
@@ -33,18 +33,35 @@ const REQUIRED = [
 const indexSchema = z.object({ weight_map: z.record(z.string(), z.string()) });
 
 /** A model folder, as others save it. */
-export const MODEL: Selection = { wants: (name) => MODEL_FILES.test(name), missing: missingModelFiles };
+export const MODEL: Selection = {
+  wants: (name) => MODEL_FILES.test(name),
+  missing: async (names, folder) => lacking([...SMALL_FILES, ...(await weightFiles(folder))], names),
+};
+/** What of it is not weights: enough to plan with. */
+const SMALL: Selection = {
+  wants: (name) => MODEL_FILES.test(name) && !name.includes('.safetensors'),
+  missing: (names) => Promise.resolve(lacking(SMALL_FILES, names)),
+};
+
+/** One for the whole process, so that whatever opens a model by its name opens the same commit. */
+let hub: Hub | undefined;
+
+export interface ModelOptions {
+  /** The commit of a repository, where it is known already; wins over the revision in the name. */
+  revision?: string | null;
+  /** Whether the weights are wanted; a folder has them anyway. */
+  weights?: boolean;
+}
 
 /**
  * A folder is always a folder. Where there is none, `owner/name` or `owner/name@revision` is fetched from the hub,
  * unless the cache has it.
- * @param revision of a repository, which wins over that in its name; a folder has none
  * @throws {ConfigError} when it is neither
  * @throws {HubError} when the hub does not give it whole
  */
 export async function openModelSource(
   pathOrName: string,
-  revision: string | null = null,
+  { revision = null, weights = true }: ModelOptions = {},
 ): Promise<ModelSource> {
   const found = await stat(pathOrName).catch(() => null);
   if (found?.isDirectory() === true) return { folder: pathOrName, name: pathOrName, revision: null };
@@ -58,20 +75,22 @@ export async function openModelSource(
       fix: 'check the path',
     });
   }
+  hub ??= new Hub(hubSettings());
   const pinned = { ...repository, revision: revision ?? repository.revision };
-  const { folder, commit } = await fetchSnapshot(pinned, MODEL, hubSettings());
+  const { folder, commit } = await hub.snapshot(pinned, weights ? MODEL : SMALL);
   return { folder, name: repository.id, revision: commit };
 }
 
-async function missingModelFiles(names: readonly string[], folder: string): Promise<string[]> {
+/** Those of the files of which one of each line has to be there. */
+function lacking(required: readonly (readonly string[])[], names: readonly string[]): string[] {
   const there = new Set(names);
-  return [...REQUIRED, ...(await requiredWeights(folder))]
+  return required
     .filter((alternatives) => !alternatives.some((name) => there.has(name)))
     .map((alternatives) => alternatives.join(' or '));
 }
 
 /** Every shard that the index names, where it is there already, or else one file or an index. */
-async function requiredWeights(folder: string): Promise<string[][]> {
+async function weightFiles(folder: string): Promise<string[][]> {
   const index = await readFile(join(folder, WEIGHT_INDEX), 'utf8').catch(() => null);
   if (index === null) return [[SINGLE_WEIGHTS, WEIGHT_INDEX]];
   const parsed = indexSchema.safeParse(parseJson(index));
