@@ -10,7 +10,7 @@ import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
 
 const model = z.strictObject({
   path: text().describe(
-    'Qwen2.5-VL model: a Hugging Face folder, or owner/name or owner/name@revision on the Hugging Face hub.',
+    'Qwen2.5-VL model: a Hugging Face folder, or owner/name[@revision] on the Hugging Face hub.',
   ),
   freeze_vision_tower: z.boolean().default(false).describe('Keep the vision tower as it is.'),
   gradient_checkpointing: z

@@ -158,6 +158,8 @@ describe('a token', () => {
         : undefined;
     const folder = await fetchModel(settings, 'old/name');
     expect(Object.keys(await readTree(folder)).sort()).toEqual(WANTED);
+    hub.fault = () => ({ status: 302, headers: { location: 'data:,secret' } });
+    await expect(fetchModel(await testSettings(hub.endpoint))).rejects.toThrow('one to something else');
     hub.fault = ({ path }) => ({ status: 302, headers: { location: path } });
     hub.received.length = 0;
     await expect(fetchModel({ ...settings, cacheFolder: '/nowhere' })).rejects.toThrow(

@@ -31,6 +31,7 @@ export interface Snapshot {
   commit: string;
 }
 
+/** A client of one hub, with one cache. */
 export class Hub {
   readonly #settings: HubSettings;
   readonly #listings = new Map<string, Listing>();

@@ -67,7 +67,7 @@ export async function request(session: HubSession, wanted: HubRequest): Promise<
     if (response.status >= 300 && response.status < 400 && location !== null) {
       if (method === 'HEAD' && response.headers.has('x-linked-etag')) return answerOf(response, watch);
       await response.body?.cancel();
-      url = new URL(location, url);
+      url = redirected(location, url, where);
       continue;
     }
     const answer = answerOf(response, watch);
@@ -77,6 +77,13 @@ export async function request(session: HubSession, wanted: HubRequest): Promise<
     throw statusError(where, repository, settings, failed);
   }
   throw new HubError({ where, expected: 'a file', found: `more than ${MAX_REDIRECTS} redirects` });
+}
+
+/** A location may be signed, and is shown to nobody. */
+function redirected(location: string, from: URL, where: string): URL {
+  const to = URL.parse(location, from.href);
+  if (to !== null && /^https?:$/.test(to.protocol)) return to;
+  throw new HubError({ where, expected: 'a redirect to an address', found: 'one to something else' });
 }
 
 /** The body as text. @throws {HubError} when it is cut, stalls, or is no text of a hub by its length */
