@@ -88,7 +88,7 @@ const PROCESSOR_FILES = /^(tokenizer|vocab|merges|chat_template|preprocessor_con
  * @throws {CheckpointError} when it has no tokenizer of the Qwen2 kind
  */
 export async function makeModelFolder(shape: ModelShape, model: string): Promise<string> {
-  const { folder: processorFolder } = await openModelSource(model);
+  const { folder: processorFolder } = await openModelSource(model, { weights: false });
   const ids = await Tokenizer.load(processorFolder);
   const folder = await mkdtemp(join(tmpdir(), 'wethink-bench-'));
   const names = (await readdir(processorFolder)).filter((name) => PROCESSOR_FILES.test(name));
