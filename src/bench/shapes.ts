@@ -2,6 +2,7 @@
 import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { openModelSource } from '../io/hub/model-source.ts';
 import { Tokenizer } from '../processor/tokenizer.ts';
 import type { Scale } from './parts.ts';
 
@@ -83,9 +84,11 @@ const PROCESSOR_FILES = /^(tokenizer|vocab|merges|chat_template|preprocessor_con
 /**
  * Makes a temporary folder with a configuration of this shape and the processor's files of another model.
  * Remove it with `removeModelFolder`.
- * @throws {CheckpointError} when `processorFolder` has no tokenizer of the Qwen2 kind
+ * @param model path of that folder, or name on the Hugging Face hub
+ * @throws {CheckpointError} when it has no tokenizer of the Qwen2 kind
  */
-export async function makeModelFolder(shape: ModelShape, processorFolder: string): Promise<string> {
+export async function makeModelFolder(shape: ModelShape, model: string): Promise<string> {
+  const { folder: processorFolder } = await openModelSource(model, { weights: false });
   const ids = await Tokenizer.load(processorFolder);
   const folder = await mkdtemp(join(tmpdir(), 'wethink-bench-'));
   const names = (await readdir(processorFolder)).filter((name) => PROCESSOR_FILES.test(name));

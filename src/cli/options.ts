@@ -6,6 +6,8 @@ import type { Quantization } from '../model/quantize.ts';
 
 const ADAPTERS: readonly AdapterChoice[] = ['auto', 'real', 'system', 'embedded'];
 
+export const MODEL_HELP = 'Hugging Face folder, or owner/name[@revision] on the Hugging Face hub';
+
 export const adapterOption = {
   choices: ADAPTERS,
   default: 'auto' as AdapterChoice,

@@ -11,7 +11,9 @@ import { reward } from './reward-schema.ts';
 import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
 
 const model = z.strictObject({
-  path: text().describe('Hugging Face folder of a Qwen2.5-VL model.'),
+  path: text().describe(
+    'Qwen2.5-VL model: a Hugging Face folder, or owner/name[@revision] on the Hugging Face hub.',
+  ),
   freeze_vision_tower: z.boolean().default(false).describe('Keep the vision tower as it is.'),
   gradient_checkpointing: z
     .boolean()

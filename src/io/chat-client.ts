@@ -5,8 +5,10 @@
 import PQueue from 'p-queue';
 import pRetry from 'p-retry';
 import { ConfigError } from '../util/errors.ts';
-import { ChatError, shorten, UnusableReply } from './chat-error.ts';
+import { ChatError, UnusableReply } from './chat-error.ts';
 import { type ChatEndpoint, type ChatReply, closedError, postChat } from './chat-http.ts';
+import { shorten } from './http-trouble.ts';
+import { readSecret } from './secret.ts';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 30_000;
@@ -14,8 +16,6 @@ const LONGEST_WAIT_MS = 30_000;
 const FORMATS = ['json_schema', 'json_object', 'text'] as const;
 /** Statuses by which endpoints refuse a response_format that they do not have. */
 const REFUSALS = new Set([400, 422]);
-/** What an HTTP header can hold; fetch would quote anything else in its error. */
-const HEADER_VALUE = /^[\x21-\x7e]+$/;
 
 export interface ChatClientOptions {
   /** Address up to, and without, /chat/completions. */
@@ -84,7 +84,7 @@ export class ChatClient {
     this.#options = options;
     this.#endpoint = {
       ...completionsUrl(options.baseUrl),
-      key: readKey(options.apiKeyEnv),
+      key: readSecret(process.env[options.apiKeyEnv], `environment variable ${options.apiKeyEnv}`),
       timeoutMs: 1000 * options.timeoutS,
     };
     this.#queue = new PQueue({ concurrency: options.maxConcurrency });
@@ -205,19 +205,6 @@ function completionsUrl(baseUrl: string): { url: string; where: string } {
   }
   url.pathname = `${url.pathname.replace(/\/$/, '')}/chat/completions`;
   return { url: url.href, where: url.origin + url.pathname };
-}
-
-function readKey(variable: string): string | null {
-  const key = process.env[variable]?.trim() ?? '';
-  if (key === '') return null;
-  if (!HEADER_VALUE.test(key)) {
-    throw new ConfigError({
-      where: `environment variable ${variable}`,
-      expected: 'a key of printable ASCII characters without spaces',
-      found: 'other characters (not shown)',
-    });
-  }
-  return key;
 }
 
 async function wait(milliseconds: number, signal: AbortSignal): Promise<void> {

@@ -1,14 +1,8 @@
 /** One attempt of a chat completion: a POST that ends in a reply or in a ChatError, within its time. */
-import { messageOf } from '../util/errors.ts';
-import {
-  ChatError,
-  endpointWords,
-  field,
-  isRetryable,
-  shorten,
-  statusError,
-  withoutKey,
-} from './chat-error.ts';
+import { ChatError, statusError } from './chat-error.ts';
+import { connectionTrouble, endpointWords, isRetryable, shorten } from './http-trouble.ts';
+import { field } from './json.ts';
+import { withoutSecret } from './secret.ts';
 
 /** A chat completion is text; a body beyond this is something else. */
 const MAX_BODY_BYTES = 10_000_000;
@@ -68,7 +62,7 @@ export async function postChat(
       redirect: 'manual',
       signal: stop.signal,
     });
-    const text = withoutKey(await readBounded(response, where), key);
+    const text = withoutSecret(await readBounded(response, where), key);
     if (!response.ok) throw statusError(where, response.status, response.headers, text);
     return readReply(text, where);
   } catch (error) {
@@ -83,7 +77,7 @@ export async function postChat(
     }
     if (signal.aborted) throw closedError(where);
     // Not given as the cause: it may hold the request with the key.
-    const reason = withoutKey(`no answer: ${connectionTrouble(error)}`, key);
+    const reason = withoutSecret(`no answer: ${connectionTrouble(error)}`, key);
     throw new ChatError(where, { reason, retryable: true, fix: 'check base_url, and that the server runs' });
   } finally {
     clearTimeout(timer);
@@ -154,12 +148,4 @@ function contentText(content: unknown): string {
 
 function tokenCount(value: unknown): number {
   return typeof value === 'number' && value > 0 && Number.isFinite(value) ? value : 0;
-}
-
-/** The innermost words: fetch itself says no more than "fetch failed" or "terminated". */
-function connectionTrouble(error: unknown): string {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  const code = field(cause, 'code');
-  const words = messageOf(cause);
-  return typeof code === 'string' && !words.includes(code) ? shorten(`${words} (${code})`) : shorten(words);
 }

@@ -3,6 +3,7 @@ import { copyFile, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../io/atomic.ts';
 import { f32ToBf16 } from '../io/float16.ts';
+import type { ModelSource } from '../io/hub/model-source.ts';
 import { SafetensorsFile, writeSafetensors, type TensorToWrite } from '../io/safetensors.ts';
 import { isQuantized } from '../ops/weight.ts';
 import { CheckpointError } from '../util/errors.ts';
@@ -39,7 +40,7 @@ export async function saveAdapter(
   model: Qwen2_5_VL,
   folder: string,
   lora: LoraSettings,
-  basePath: string,
+  base: Pick<ModelSource, 'name' | 'revision'>,
 ): Promise<void> {
   const adapter = model.layers.adapter!;
   const parameters = adapter.all();
@@ -50,7 +51,8 @@ export async function saveAdapter(
   const targets = new Set(parameters.map(({ name }) => name.replace(/\.lora_[AB]\.weight$/, '')));
   const config = {
     peft_type: 'LORA',
-    base_model_name_or_path: basePath,
+    base_model_name_or_path: base.name,
+    revision: base.revision,
     r: lora.rank,
     lora_alpha: lora.alpha,
     lora_dropout: 0,

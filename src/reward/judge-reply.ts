@@ -1,6 +1,7 @@
 /** Reads the verdict out of a judge's reply: exactly one of the tiers, or none at all. */
-import { shorten, UnusableReply } from '../io/chat-error.ts';
+import { UnusableReply } from '../io/chat-error.ts';
 import type { ChatReply } from '../io/chat-http.ts';
+import { shorten } from '../io/http-trouble.ts';
 
 const MAX_REASON_CHARS = 200;
 const MAX_SHOWN_CHARS = 120;

@@ -1,5 +1,6 @@
 /** A policy as training, scoring and inference use it: the model with its tokenizer and image processor. */
 import type { Gpu } from '../gpu/gpu.ts';
+import { type ModelSource, openModelSource } from '../io/hub/model-source.ts';
 import { Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import { decodeImage } from '../processor/image.ts';
 import {
@@ -21,30 +22,52 @@ export interface Question {
   where: string;
 }
 
+export interface PolicyOptions extends PixelBounds {
+  /** The commit of a repository on the hub, where it is known already. */
+  revision?: string | null;
+}
+
 export class Policy {
   readonly model: Qwen2_5_VL;
   readonly tokenizer: Tokenizer;
   readonly processorConfig: ProcessorConfig;
-  /** The folder it was loaded from, whose other files an export carries along. */
-  readonly folder: string;
+  /** What it was loaded from. */
+  readonly source: ModelSource;
 
-  constructor(folder: string, model: Qwen2_5_VL, tokenizer: Tokenizer, processorConfig: ProcessorConfig) {
-    this.folder = folder;
+  constructor(
+    source: ModelSource,
+    model: Qwen2_5_VL,
+    tokenizer: Tokenizer,
+    processorConfig: ProcessorConfig,
+  ) {
+    this.source = source;
     this.model = model;
     this.tokenizer = tokenizer;
     this.processorConfig = processorConfig;
   }
 
-  /** @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model */
+  /**
+   * @param pathOrName a folder, or a name on the Hugging Face hub, from where it is fetched unless the cache has it;
+   *   a device for planning needs no weights
+   * @throws {ConfigError} {ServiceError} when there is no such model, or the hub does not give it
+   * @throws {CheckpointError} when the folder is not a whole Qwen2.5-VL model
+   */
   static async load(
     gpu: Gpu,
-    folder: string,
+    pathOrName: string,
     settings: ModelSettings,
-    bounds: PixelBounds = {},
+    { revision = null, ...bounds }: PolicyOptions = {},
   ): Promise<Policy> {
-    const tokenizer = await Tokenizer.load(folder);
-    const processorConfig = await loadProcessorConfig(folder, bounds);
-    return new Policy(folder, await Qwen2_5_VL.load(gpu, folder, settings), tokenizer, processorConfig);
+    const source = await openModelSource(pathOrName, { revision, weights: !gpu.isPlanning });
+    const tokenizer = await Tokenizer.load(source.folder);
+    const processorConfig = await loadProcessorConfig(source.folder, bounds);
+    const model = await Qwen2_5_VL.load(gpu, source.folder, settings);
+    return new Policy(source, model, tokenizer, processorConfig);
+  }
+
+  /** The folder it was loaded from, whose other files an export carries along. */
+  get folder(): string {
+    return this.source.folder;
   }
 
   /** @throws {DataError} when a picture cannot be read or the text spells a special token */

@@ -30,9 +30,13 @@ const stateSchema = z.object({
   sampler: z.strictObject({ epoch: z.int().nonnegative(), index: z.int().nonnegative() }),
   /** The best validation score so far. */
   best: z.number().nullable(),
+  /** The commit of the model on the hub, whose branches may move while the run rests; null for a folder. */
+  model_revision: z.string().nullable().default(null),
 });
 
-export type TrainerState = z.infer<typeof stateSchema>;
+type SavedState = z.infer<typeof stateSchema>;
+/** What the loop counts. */
+export type TrainerState = Omit<SavedState, 'model_revision'>;
 
 /** What may change between a checkpoint and its continuation without changing the run's course. */
 const SAFE_TO_CHANGE =
@@ -51,7 +55,7 @@ export async function saveCheckpoint(run: Run, state: TrainerState, isBest: bool
   const name = stepName(state.step);
   const path = join(folder.path, name);
   await writeFolderAtomic(path, async (temporary) => {
-    if (config.model.lora.rank > 0) await saveAdapter(model, temporary, config.model.lora, config.model.path);
+    if (config.model.lora.rank > 0) await saveAdapter(model, temporary, config.model.lora, policy.source);
     else {
       await saveWeights(model, join(temporary, WEIGHTS_FILE));
       await copyModelFiles(policy.folder, temporary);
@@ -60,7 +64,13 @@ export async function saveCheckpoint(run: Run, state: TrainerState, isBest: bool
       await saveWeights(run.reference, join(temporary, REFERENCE_FILE));
     }
     await optimizer.save(join(temporary, OPTIMIZER_FILE));
-    const stored = { ...state, seed: config.trainer.seed, config_hash: configHash(config) };
+    const { revision } = policy.source;
+    const stored = {
+      ...state,
+      model_revision: revision,
+      seed: config.trainer.seed,
+      config_hash: configHash(config),
+    };
     await writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(stored, null, 2)}\n`);
   });
   if (isBest) await writeFileAtomic(join(folder.path, 'best'), `${name}\n`);
@@ -88,7 +98,7 @@ async function removeOld(folder: string, limit: number): Promise<void> {
 export async function findCheckpoint(
   config: Config,
   from: string | true,
-): Promise<{ path: string; state: TrainerState }> {
+): Promise<{ path: string; state: SavedState }> {
   const folder = RunFolder.pathOf(config);
   const latest = await readPointer(folder, 'latest');
   const path = from === true ? (latest === null ? null : join(folder, latest)) : from;

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import type { Gpu } from '../gpu/gpu.ts';
 import { writeFolderAtomic } from '../io/atomic.ts';
+import { openModelSource } from '../io/hub/model-source.ts';
 import { mergeAdapter } from '../model/merge.ts';
 import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import {
@@ -19,17 +20,20 @@ import { CheckpointError } from '../util/errors.ts';
 
 const adapterSchema = z.looseObject({
   base_model_name_or_path: z.string(),
+  revision: z.string().nullish(),
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
   target_modules: z.array(z.string()).min(1),
 });
 
 /**
- * @param from a model folder, a step of a full run, or a step of a LoRA run (its adapter is merged)
+ * @param from a model folder, a step of a full run, a step of a LoRA run (its adapter is merged), or a name on the
+ *   Hugging Face hub
  * @throws {CheckpointError} when the folder is none of these
  */
 export async function exportHuggingFace(gpu: Gpu, from: string, to: string, dtype: SaveDtype): Promise<void> {
-  const { model, folder } = await openForExport(gpu, from);
+  const source = await openModelSource(from);
+  const { model, folder } = await openForExport(gpu, source.folder);
   await writeFolderAtomic(to, async (temporary) => {
     await saveWeights(model, join(temporary, WEIGHTS_FILE), dtype);
     await copyModelFiles(folder, temporary);
@@ -51,7 +55,8 @@ async function openForExport(gpu: Gpu, from: string): Promise<{ model: Qwen2_5_V
       fix: 'name a model folder or a step folder of a run',
     });
   }
-  const { base_model_name_or_path: folder, r: rank, lora_alpha: alpha, target_modules } = parsed.data;
+  const { base_model_name_or_path: base, revision, r: rank, lora_alpha: alpha, target_modules } = parsed.data;
+  const { folder } = await openModelSource(base, { revision: revision ?? null });
   const lora = { rank, alpha, target_modules, exclude_modules: null };
   const settings: ModelSettings = { ...FROZEN, training: 'lora', lora };
   const adapted = await Qwen2_5_VL.load(gpu, folder, settings);

@@ -21,24 +21,30 @@ export interface Learner {
   rollouts: RolloutEngine;
 }
 
+/** `fromScratch` and `randomFormat`: random weights instead of the folder's, for measurements. */
+export interface LearnerOptions extends Pick<ModelSettings, 'randomFormat'> {
+  fromScratch?: true;
+  /** The commit that the run began with, where the model came from the hub. */
+  modelRevision?: string | null;
+}
+
 /**
  * Loads what lies on the GPU.
  * @param needsReference whether there is a KL term
- * @param random weights instead of the folder's, for measurements
- * @throws {CheckpointError} {GpuError}
+ * @throws {ConfigError} {ServiceError} {CheckpointError} {GpuError}
  */
 export async function openLearner(
   gpu: Gpu,
   config: Config,
   needsReference: boolean,
-  random: Pick<ModelSettings, 'randomFormat'> & { fromScratch?: true } = {},
+  { modelRevision = null, ...random }: LearnerOptions = {},
 ): Promise<Learner> {
   const { model: settings, trainer, rollout } = config;
   const policy = await Policy.load(
     gpu,
     settings.path,
     { ...modelSettings(config), ...random },
-    pixelBounds(config),
+    { ...pixelBounds(config), revision: modelRevision },
   );
   const fullReference = needsReference && settings.lora.rank === 0;
   return {
@@ -46,7 +52,7 @@ export async function openLearner(
     gpu,
     policy,
     model: policy.model,
-    reference: fullReference ? await Qwen2_5_VL.load(gpu, settings.path, referenceSettings(config)) : null,
+    reference: fullReference ? await Qwen2_5_VL.load(gpu, policy.folder, referenceSettings(config)) : null,
     optimizer: new Optimizer(gpu, policy.model.layers.trainable(), config.optim),
     rollouts: new RolloutEngine(policy, {
       maxSequences: rollout.max_sequences,

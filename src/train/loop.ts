@@ -47,12 +47,14 @@ export interface TrainSummary {
 /** @throws {ConfigError} {DataError} {CheckpointError} {GpuError} */
 export async function runTraining(config: Config, options: TrainOptions): Promise<TrainSummary> {
   const checkpoint = options.resume ? await findCheckpoint(config, options.resume) : null;
-  const plan = await planMemory(config);
+  const modelRevision = checkpoint?.state.model_revision ?? null;
+  const plan = await planMemory(config, modelRevision);
   const run = await openRun(config, {
     rowsPerStep: config.data.rollout_batch_size,
     resume: checkpoint !== null,
     needsReference: config.algorithm.kl_coef > 0,
     rewardsTraining: true,
+    modelRevision,
     ...(checkpoint ? { samplerState: checkpoint.state.sampler } : {}),
   });
   try {
@@ -138,13 +140,16 @@ function isBeforeUpdate(error: unknown): boolean {
 }
 
 function announce(
-  { config, gpu, policy, rows, valRows, folder, totalSteps }: Run,
+  { gpu, policy, rows, valRows, folder, totalSteps }: Run,
   done: number,
   { peakBytes }: MemoryPlan,
 ): void {
   const trainable = policy.model.layers.trainable().reduce((sum, { tensor }) => sum + tensor.size, 0);
   log.info(`adapter   ${gpu.name} (${gpu.kind})`);
-  log.info(`model     ${config.model.path}: ${(trainable / 1e6).toFixed(2)} M trainable parameters`);
+  const { name, revision } = policy.source;
+  log.info(
+    `model     ${name}${revision === null ? '' : `@${revision}`}: ${(trainable / 1e6).toFixed(2)} M trainable parameters`,
+  );
   log.info(`data      ${rows.length} rows to train on, ${valRows.length} held out`);
   log.info(`memory    ${gigabytes(peakBytes)} at full length`);
   log.info(`run       ${folder.path}, steps ${done + 1} to ${totalSteps}`);

@@ -28,13 +28,14 @@ export interface Remedy {
 
 /**
  * Of the model folder it needs the small files alone; where the weights are there, their types count, else that which
- * config.json names.
+ * config.json names. Of a model on the hub they alone are fetched.
+ * @param modelRevision the commit that the run began with, where the model came from the hub
  * @throws {CheckpointError} when one is missing {GpuError} when there is no such adapter, or a tensor is too large for it
  */
-export async function planMemory(config: Config): Promise<MemoryPlan> {
+export async function planMemory(config: Config, modelRevision: string | null = null): Promise<MemoryPlan> {
   const limitBytes = memoryLimit(config);
   const gpu = await Gpu.openForPlanning(config.trainer.gpu.adapter, limitBytes);
-  const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0);
+  const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, { modelRevision });
   await takeFullStep(learner, fullPrompts(learner), 1);
   const { peakBytes, peak } = gpu.budget;
   closeLearner(learner);

@@ -1,4 +1,5 @@
 /** The run as its reader sees it while it goes on: one line a step. */
+import { formatDuration } from '../util/duration.ts';
 import { log } from '../util/log.ts';
 import type { Metrics } from './run-folder.ts';
 
@@ -16,7 +17,7 @@ export function reportStep(metrics: Metrics, totalSteps: number, startedAt: numb
     field(metrics, 'response_length/mean', 'length', 1),
     field(metrics, 'val/accuracy_reward', 'held-out', 3),
     `${metrics['timing_s/step']!.toFixed(2)} s`,
-    `${duration(perStep * (totalSteps - step))} left`,
+    `${formatDuration(perStep * (totalSteps - step))} left`,
   ];
   log.info(parts.filter((part) => part !== '').join('  '));
 }
@@ -24,9 +25,4 @@ export function reportStep(metrics: Metrics, totalSteps: number, startedAt: numb
 function field(metrics: Metrics, name: string, label: string, digits: number): string {
   const value = metrics[name];
   return value === undefined ? '' : `${label} ${value.toFixed(digits)}`;
-}
-
-function duration(seconds: number): string {
-  const minutes = Math.floor(seconds / 60);
-  return minutes > 0 ? `${minutes} min ${Math.round(seconds % 60)} s` : `${Math.round(seconds)} s`;
 }

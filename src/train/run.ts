@@ -28,6 +28,8 @@ export interface OpenRunOptions {
   resume: boolean;
   /** Where the sampler goes on. */
   samplerState?: SamplerState;
+  /** The commit of the model on the hub that the run began with; null where it has none. */
+  modelRevision?: string | null;
   /** Whether a KL term needs a reference policy. */
   needsReference: boolean;
   /** Whether responses to the training rows are rewarded, or those to the held-out rows only. */
@@ -47,7 +49,9 @@ export async function openRun(config: Config, options: OpenRunOptions): Promise<
   const folder = await RunFolder.open(config, options.resume);
 
   const gpu = await Gpu.open(trainer.gpu.adapter, memoryLimit(config));
-  const learner = await openLearner(gpu, config, options.needsReference);
+  const learner = await openLearner(gpu, config, options.needsReference, {
+    modelRevision: options.modelRevision ?? null,
+  });
   const { policy } = learner;
   const prompts = new PromptSource(policy, data);
   const trainRows = await prompts.withinLimit(rows);

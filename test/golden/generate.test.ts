@@ -20,7 +20,7 @@ const opened = openGpu();
 async function openPolicy(modelName: string): Promise<Policy> {
   const tokenizer = await Tokenizer.load('checkpoints/mini');
   const model = await Qwen2_5_VL.load(opened.gpu, modelFolder(modelName), FROZEN);
-  return new Policy('', model, tokenizer, {} as ProcessorConfig);
+  return new Policy({ folder: '', name: '', revision: null }, model, tokenizer, {} as ProcessorConfig);
 }
 
 describe.each(['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'])('%s', (modelName) => {

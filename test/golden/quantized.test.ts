@@ -139,7 +139,12 @@ async function adaptedContext(folder: string, quantization: 'none' | 'int4'): Pr
 /** Three responses to each golden prompt, sampled from a model, with rewards that differ. */
 async function sampledEpisodes({ model, config }: UpdateContext): Promise<Episode[][]> {
   const tokenizer = await Tokenizer.load('checkpoints/mini');
-  const policy = new Policy('', model, tokenizer, {} as ProcessorConfig);
+  const policy = new Policy(
+    { folder: '', name: '', revision: null },
+    model,
+    tokenizer,
+    {} as ProcessorConfig,
+  );
   const engine = new RolloutEngine(policy, { maxSequences: 4, maxRows: 200, stopAtEnd: false });
   const prompts = (await goldenGroups()).map(({ prompt }) => prompt);
   const groups = await engine.generate(

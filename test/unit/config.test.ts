@@ -127,7 +127,7 @@ describe('problems', () => {
     expect(message.split('\n')).toEqual([
       'configs/try.yaml: 13 problems in the configuration',
       '  tainer: unknown key; did you mean trainer?',
-      '  model.path: required, but missing. Hugging Face folder of a Qwen2.5-VL model.',
+      '  model.path: required, but missing. Qwen2.5-VL model: a Hugging Face folder, or owner/name[@revision] on the Hugging Face hub.',
       '  model.lora.rank: expected a whole number, found 1.5',
       '  data.train_files: required, but missing. JSONL file or files to train on.',
       '  data.shuffle: expected true or false, found "yes" (in YAML 1.2 only true and false are booleans)',

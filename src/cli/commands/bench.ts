@@ -12,7 +12,7 @@ import {
 import type { RolloutBenchOptions } from '../../bench/rollout-bench.ts';
 import type { TrainBenchOptions } from '../../bench/train-bench.ts';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import { adapterOption } from '../options.ts';
+import { adapterOption, MODEL_HELP } from '../options.ts';
 
 const PARTS = { rollout: ROLLOUT_PARTS, train: TRAIN_PARTS } as const;
 type Benchmark = keyof typeof PARTS;
@@ -43,7 +43,7 @@ export const benchCommand: CommandModule<object, BenchArgs> = {
         demandOption: true,
         describe: 'What to measure',
       })
-      .option('model', { type: 'string', default: 'checkpoints/mini', describe: 'Hugging Face folder' })
+      .option('model', { type: 'string', default: 'checkpoints/mini', describe: MODEL_HELP })
       .option('adapter', adapterOption)
       .option('responses', { type: 'number', default: 32, describe: 'rollout: responses in flight' })
       .option('tokens', { type: 'number', default: 64, describe: 'rollout: tokens of each response' })

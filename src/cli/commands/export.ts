@@ -1,7 +1,7 @@
 /** `wethink export hf`: a trained policy as a Hugging Face folder. */
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import { adapterOption } from '../options.ts';
+import { adapterOption, MODEL_HELP } from '../options.ts';
 
 interface ExportArgs {
   format: string;
@@ -24,7 +24,7 @@ export const exportCommand: CommandModule<object, ExportArgs> = {
       .option('model', {
         type: 'string',
         demandOption: true,
-        describe: 'Model folder or step folder of a run',
+        describe: `Step folder of a run; ${MODEL_HELP}`,
       })
       .option('out', { type: 'string', demandOption: true, describe: 'Folder to write' })
       .option('dtype', {

@@ -2,7 +2,13 @@
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
 import type { Quantization } from '../../model/quantize.ts';
-import { adapterOption, quantizationOption, systemPrompt, systemPromptOption } from '../options.ts';
+import {
+  adapterOption,
+  MODEL_HELP,
+  quantizationOption,
+  systemPrompt,
+  systemPromptOption,
+} from '../options.ts';
 
 interface GenerateArgs {
   model: string;
@@ -52,7 +58,7 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
   describe: 'Answer a question about images',
   builder: (yargs) =>
     yargs
-      .option('model', { type: 'string', demandOption: true, describe: 'Hugging Face folder' })
+      .option('model', { type: 'string', demandOption: true, describe: MODEL_HELP })
       .option('prompt', { type: 'string', demandOption: true, describe: 'The question' })
       .option('image', { type: 'string', array: true, default: [] as string[], describe: 'Image files' })
       .option('max-tokens', { type: 'number', default: 1000, describe: 'Longest answer' })
@@ -97,6 +103,10 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
       })
       .example('$0 generate --model checkpoints/mini --image two.png --prompt "What is the sum?"', '')
       .example('$0 generate --model checkpoints/mini --prompt "2 + 3?" --temperature 1 --seed 7', 'sampled')
+      .example(
+        '$0 generate --model Qwen/Qwen2.5-VL-3B-Instruct --prompt "2 + 3?"',
+        'fetched on its first use',
+      )
       .example('$0 generate --model checkpoints/mini --prompt "2 + 3?" --temperature 0.7 --top-p 0.9', ''),
   handler: async (args) => {
     const { Gpu } = await import('../../gpu/gpu.ts');

@@ -2,7 +2,13 @@
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
 import type { Quantization } from '../../model/quantize.ts';
-import { adapterOption, quantizationOption, systemPrompt, systemPromptOption } from '../options.ts';
+import {
+  adapterOption,
+  MODEL_HELP,
+  quantizationOption,
+  systemPrompt,
+  systemPromptOption,
+} from '../options.ts';
 
 interface ScoreArgs {
   model: string;
@@ -21,7 +27,7 @@ export const scoreCommand: CommandModule<object, ScoreArgs> = {
   describe: 'Log-probabilities of given responses, token by token',
   builder: (yargs) =>
     yargs
-      .option('model', { type: 'string', demandOption: true, describe: 'Hugging Face folder' })
+      .option('model', { type: 'string', demandOption: true, describe: MODEL_HELP })
       .option('data', {
         type: 'string',
         demandOption: true,
