@@ -35,6 +35,10 @@ const model = z.strictObject({
     .strictObject({
       rank: z.int().min(0).default(0).describe('Rank of the adapter matrices; 0 trains all weights.'),
       alpha: z.number().positive().default(64).describe('The adapter is scaled by alpha / rank.'),
+      use_rslora: z
+        .boolean()
+        .default(false)
+        .describe('Scale by alpha / sqrt(rank) instead (rsLoRA), for adapters of a high rank.'),
       target_modules: z
         .union([z.literal('all-linear'), z.array(text()).min(1)], {
           error: '"all-linear", or a list of parts of module names',

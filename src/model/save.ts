@@ -55,6 +55,7 @@ export async function saveAdapter(
     revision: base.revision,
     r: lora.rank,
     lora_alpha: lora.alpha,
+    use_rslora: lora.use_rslora,
     lora_dropout: 0,
     bias: 'none',
     target_modules: [...targets],
