@@ -26,12 +26,12 @@ export interface ModelSettings {
   training: 'full' | 'lora' | 'none';
   freezeVision: boolean;
   lora?: LoraSettings;
-  /** Rounds the matrices of frozen linear layers to integers as they are loaded; `none` unless given. */
-  quantization?: Quantization | undefined;
+  /** Rounds the matrices of frozen linear layers to integers as they are loaded. */
+  quantization?: IntegerLayout | undefined;
   recompute: boolean;
   /** Random weights instead of stored ones. */
   fromScratch: boolean;
-  /** `bf16` fills random matrices quickly, by repetition (model/parameters.ts): for measurements, not for training. */
+  /** `bf16` fills random matrices quickly, by repetition (model/load-parameters.ts): for measurements, not for training. */
   randomFormat?: 'f32' | 'bf16';
   /** For random weights and fresh adapters. */
   seed: number;
@@ -208,7 +208,7 @@ async function loadBase(
   const specs = parameterTable(architecture);
   const { quantization, line } = settings;
   const load = (source: ParameterSource) =>
-    Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization, line);
+    loadParameters(gpu, stackedTable(specs), source, isTrainable, { quantization, line });
   if (settings.fromScratch) {
     const kind = settings.randomFormat === 'bf16' ? 'repeated' : 'random';
     return gpu.isPlanning

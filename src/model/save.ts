@@ -73,17 +73,9 @@ export async function restoreTrainable(model: Qwen2_5_VL, path: string): Promise
   const { adapter, base } = model.layers;
   const target = adapter ?? base;
   await using file = await SafetensorsFile.open(path);
-  for (const { name, shape } of target.trainable().flatMap(({ parts }) => parts)) {
+  for (const { name } of target.trainable().flatMap(({ parts }) => parts)) {
     const storedName = adapter ? PEFT_PREFIX + name : name;
-    const found = file.info(storedName).shape;
-    if (found.join() !== shape.join()) {
-      throw new CheckpointError({
-        where: `${path}: ${storedName}`,
-        expected: `[${shape.join(', ')}]`,
-        found: `[${found.join(', ')}]`,
-      });
-    }
-    target.write(name, await file.readF32(storedName));
+    await target.writeStored(name, { file, storedName });
   }
 }
 
