@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { writeSafetensors } from '../../src/io/safetensors.ts';
 import type { Episode } from '../../src/grpo/episode.ts';
-import { lossTokens, tokenWeights } from '../../src/grpo/token-weights.ts';
 import { loadArchitecture } from '../../src/model/config.ts';
 import { mergeAdapter } from '../../src/model/merge.ts';
 import type { PromptGroup } from '../../src/model/packed-batch.ts';
@@ -26,13 +25,13 @@ import { Tokenizer } from '../../src/processor/tokenizer.ts';
 import { Policy } from '../../src/rollout/policy.ts';
 import { RolloutEngine } from '../../src/rollout/rollout.ts';
 import { addAdvantages } from '../../src/train/advantages.ts';
-import { accumulateGradients, updatePolicy, type UpdateContext } from '../../src/train/policy-update.ts';
+import { updatePolicy, type UpdateContext } from '../../src/train/policy-update.ts';
 import { UNSCORED } from '../../src/train/rollouts.ts';
-import { UpdateMeter } from '../../src/train/update-meter.ts';
 import { CheckpointError, ShapeError } from '../../src/util/errors.ts';
 import { openGpu } from '../parity/harness.ts';
 import { decodeIntegers } from '../parity/reference/stored-weight.ts';
 import { groupOf, modelFolder, readJson, relativeDifference, type GoldenPrompt } from './golden-models.ts';
+import { gradientsOf } from './scenarios.ts';
 
 const LAYOUTS: readonly IntegerLayout[] = [
   { format: 'int8', group: 32, scales: 'f16' },
@@ -183,14 +182,7 @@ async function adapterGradients(
   context: UpdateContext,
   groups: readonly Episode[][],
 ): Promise<Map<string, Float32Array>> {
-  const { algorithm, data } = context.config;
-  const responses = groups
-    .flat()
-    .map(({ tokens, end }) => ({ length: tokens.length, truncated: end === 'length' }));
-  const tokens = lossTokens(responses, algorithm);
-  const weights = tokenWeights(responses, algorithm, tokens, data.max_response_length);
-  context.optimizer.zeroGradients();
-  await accumulateGradients(context, groups, weights, new UpdateMeter());
+  await gradientsOf(context, groups);
   const gradients = new Map<string, Float32Array>();
   for (const { name } of context.model.layers.trainable()) {
     gradients.set(name, await context.optimizer.gradient(name));
