@@ -3,7 +3,8 @@
 //
 // table_RD     FORMAT read     [slice_rows, D] of a table of table_rows, D a multiple of 4, in words of two, as
 //                              w_MK in linear_nt
-// scales_RG    f32 read        [slice_rows, D / 32, rounded up] for int8 / int4; anything for other formats
+// scales_RG    f32 read        [slice_rows, D / GROUP, rounded up] for int8 / int4, as in linear_nt; anything for
+//                              other formats
 // features_FD  f32 read        [F, D]; unused when feature_rows is 0
 // index_N      i32 read        [N]
 // out_ND       f32 read_write  [N, D]
@@ -11,6 +12,8 @@
 // One dispatch per slice writes the rows that lie in it; the first also writes the features and NaN for an
 // index outside both. A copy, or the product of scale and integer: exact, deterministic.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
+override GROUP: u32 = 32u; // integers that share a scale: 32 or 64
+override F16_SCALES: bool = false; // two to a word
 
 struct Params {
   rows: u32, // N
@@ -24,19 +27,29 @@ struct Params {
 
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> table_RD: array<vec2u>;
-@group(0) @binding(2) var<storage, read> scales_RG: array<f32>;
+@group(0) @binding(2) var<storage, read> scales_RG: array<u32>;
 @group(0) @binding(3) var<storage, read> features_FD: array<vec4f>;
 @group(0) @binding(4) var<storage, read> index_N: array<i32>;
 @group(0) @binding(5) var<storage, read_write> out_ND: array<vec4f>;
 
-// Fours of a group with one scale.
-const GROUP = 8u;
+// Fours of a run, to whole ones of which rows of integers are padded.
+const RUN = 8u;
+
+// The scale of a row for its four `column`; f16 ones are stored as 2^12 times their value.
+fn scale_of(row: u32, column: u32) -> f32 {
+  let groups = (4u * params.columns + GROUP - 1u) / GROUP;
+  let g = 4u * column / GROUP;
+  if (F16_SCALES) {
+    let two = unpack2x16float(scales_RG[row * ((groups + 1u) / 2u) + g / 2u]);
+    return 0x1p-12 * select(two.x, two.y, g % 2u == 1u);
+  }
+  return bitcast<f32>(scales_RG[row * groups + g]);
+}
 
 // The four `column` of a row.
 fn table(row: u32, column: u32) -> vec4f {
   if (FORMAT >= 3u) {
-    let g = row * ((params.columns + GROUP - 1u) / GROUP) + column / GROUP;
-    return scales_RG[g] * integers(g * GROUP + column % GROUP);
+    return scale_of(row, column) * integers(row * ((params.columns + RUN - 1u) / RUN * RUN) + column);
   }
   let i = row * params.columns + column;
   if (FORMAT == 0u) {

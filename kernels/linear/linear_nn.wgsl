@@ -4,12 +4,14 @@
 // x_NM       f32 read        [N, x_stride], x_stride and x_offset multiples of 4; columns past M up to the
 //                            next multiple of 4 hold zeros
 // w_MK       FORMAT read     [M, K], K a multiple of 4, in words of two, as in linear_nt
-// scales_MG  f32 read        [M, K / 32, rounded up] for int8 / int4; anything for other formats
+// scales_MG  f32 read        [M, K / GROUP, rounded up] for int8 / int4, as in linear_nt; anything for other formats
 // y_NK       f32 read_write  [N, K]
 // grid       x: ceil(K / 4 / 8), y: ceil(N / 8 / 8)
 // A thread computes 8 rows by 4 columns in registers; no workgroup memory, no barrier (software drivers).
 // Accumulates in f32, one fused multiply-add after the other in the order of m: deterministic. Tolerance 1e-6 * M.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
+override GROUP: u32 = 32u; // integers that share a scale: 32 or 64
+override F16_SCALES: bool = false; // two to a word
 
 struct Params {
   rows: u32, // N
@@ -24,17 +26,27 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NM: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<u32>;
 @group(0) @binding(4) var<storage, read_write> y_NK: array<vec4f>;
 
-// Fours of a group with one scale.
-const GROUP = 8u;
+// Fours of a run, to whole ones of which rows of integers are padded.
+const RUN = 8u;
+
+// The scale of row m for its four k; f16 ones are stored as 2^12 times their value.
+fn scale_of(m: u32, k: u32) -> f32 {
+  let groups = (4u * params.columns + GROUP - 1u) / GROUP;
+  let g = 4u * k / GROUP;
+  if (F16_SCALES) {
+    let two = unpack2x16float(scales_MG[m * ((groups + 1u) / 2u) + g / 2u]);
+    return 0x1p-12 * select(two.x, two.y, g % 2u == 1u);
+  }
+  return bitcast<f32>(scales_MG[m * groups + g]);
+}
 
 // Row m, columns of the four k. Integers stay in the high bits of their words, as in linear_nt.
 fn weight(m: u32, k: u32) -> vec4f {
   if (FORMAT >= 3u) {
-    let g = m * ((params.columns + GROUP - 1u) / GROUP) + k / GROUP;
-    return integers(g * GROUP + k % GROUP, scales_MG[g]);
+    return integers(m * ((params.columns + RUN - 1u) / RUN * RUN) + k, scale_of(m, k));
   }
   let i = m * params.columns + k;
   if (FORMAT == 0u) {

@@ -3,9 +3,9 @@
 //
 // x_NK         f32 read        [N, K], K a multiple of 4
 // w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of two: f32; bf16 / f16 packed two to a u32; or
-//                              int8 / int4 packed four / eight to a u32, each row padded to whole groups of 32
-// scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
-//                              anything for other formats
+//                              int8 / int4 packed four / eight to a u32, each row padded to a multiple of 32
+// scales_MG    f32 read        [M, K / GROUP, rounded up] for int8 / int4, whose values are scale * integer;
+//                              f16 ones two to a u32, rows padded; anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
@@ -15,6 +15,8 @@
 // multiply-add after the other in the order of k: deterministic, and the same bits for every ROWS. Tolerance
 // 1e-6 * K.
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
+override GROUP: u32 = 32u; // integers that share a scale: 32 or 64
+override F16_SCALES: bool = false; // two to a word
 override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -33,13 +35,24 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NK: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<u32>;
 @group(0) @binding(4) var<storage, read> bias_Y: array<f32>;
 @group(0) @binding(5) var<storage, read> residual_NY: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_NY: array<f32>;
 
-// Fours of a group with one scale.
-const GROUP = 8u;
+// Fours of a run: rows of integers are padded to whole ones, and each has one scale.
+const RUN = 8u;
+
+// The scale of row m for its four k; f16 ones are stored as 2^12 times their value.
+fn scale_of(m: u32, k: u32) -> f32 {
+  let groups = (4u * params.inner + GROUP - 1u) / GROUP;
+  let g = 4u * k / GROUP;
+  if (F16_SCALES) {
+    let two = unpack2x16float(scales_MG[m * ((groups + 1u) / 2u) + g / 2u]);
+    return 0x1p-12 * select(two.x, two.y, g % 2u == 1u);
+  }
+  return bitcast<f32>(scales_MG[m * groups + g]);
+}
 
 // Four weights. Integers stay in the high bits of their words, because software drivers multiply faster than they
 // shift; `scale` makes up for it.
@@ -134,8 +147,8 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   let m1 = min(m + 1u, last_m);
   let m2 = select(min(m + 2u, last_m), params.columns + m, GATED);
   let m3 = select(min(m + 3u, last_m), params.columns + m1, GATED);
-  let groups = (inner + GROUP - 1u) / GROUP;
-  let stride = select(inner, groups * GROUP, FORMAT >= 3u);
+  let runs = (inner + RUN - 1u) / RUN;
+  let stride = select(inner, runs * RUN, FORMAT >= 3u);
   let w0 = m * stride;
   let w1 = m1 * stride;
   let w2 = m2 * stride;
@@ -148,21 +161,21 @@ fn linear_nt(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_inde
   var sums5 = vec4f();
   var sums6 = vec4f();
   var sums7 = vec4f();
-  // A row of floats is one group.
-  let last = select(1u, groups, FORMAT >= 3u);
-  for (var g = 0u; g < last; g++) {
+  // A row of floats is one run.
+  let last = select(1u, runs, FORMAT >= 3u);
+  for (var run = 0u; run < last; run++) {
     var scale = vec4f();
     var end = inner;
     if (FORMAT >= 3u) {
       scale = vec4f(
-        scales_MG[m * groups + g],
-        scales_MG[m1 * groups + g],
-        scales_MG[m2 * groups + g],
-        scales_MG[m3 * groups + g],
+        scale_of(m, run * RUN),
+        scale_of(m1, run * RUN),
+        scale_of(m2, run * RUN),
+        scale_of(m3, run * RUN),
       ) * select(0x1p-24, 0x1p-28, FORMAT == 4u);
-      end = min(inner, (g + 1u) * GROUP);
+      end = min(inner, (run + 1u) * RUN);
     }
-    for (var k = g * GROUP; k < end; k++) {
+    for (var k = run * RUN; k < end; k++) {
       let w = Columns(
         weight(w0 + k, scale.x),
         weight(w1 + k, scale.y),

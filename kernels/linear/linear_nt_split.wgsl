@@ -5,9 +5,9 @@
 //
 // x_NK         f32 read        [N, K], K a multiple of the weights in 16 bytes
 // w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of four: f32; bf16 / f16 packed two to a u32; or
-//                              int8 / int4 packed four / eight to a u32, each row padded to whole groups of 32
-// scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4, whose values are scale * integer;
-//                              anything for other formats
+//                              int8 / int4 packed four / eight to a u32, each row padded to a multiple of 32
+// scales_MG    f32 read        [M, K / GROUP, rounded up] for int8 / int4, whose values are scale * integer;
+//                              f16 ones two to a u32, rows padded; anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
@@ -16,6 +16,8 @@
 // after the other in f32; the sums of the blocks are added in order: deterministic, with the bits of linear_nt_tile,
 // so that what is sampled has the numbers that training gives it. Tolerance 1e-6 * sqrt(K).
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
+override GROUP: u32 = 32u; // integers that share a scale: 32 or 64
+override F16_SCALES: bool = false; // two to a word
 override ROWS: u32 = 8u; // 1, 4 or 8
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -38,7 +40,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NK: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec4u>;
-@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<u32>;
 @group(0) @binding(4) var<storage, read> bias_Y: array<f32>;
 @group(0) @binding(5) var<storage, read> residual_NY: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_NY: array<f32>;
@@ -71,13 +73,18 @@ fn weights(p: vec4u, q: u32, scale: f32) -> vec4f {
   }
 }
 
-// The scale of row m for a unit; those of integers have 16 or 32 values.
-fn scale_of(m: u32, unit: u32) -> f32 {
+// The scale of row m for its four k; f16 ones are stored as 2^12 times their value.
+fn scale_of(m: u32, k: u32) -> f32 {
   if (FORMAT < 3u) {
     return 1.0;
   }
-  let groups = (params.inner + 7u) / 8u;
-  return scales_MG[m * groups + select(unit / 2u, unit, FORMAT == 4u)];
+  let groups = (4u * params.inner + GROUP - 1u) / GROUP;
+  let g = 4u * k / GROUP;
+  if (F16_SCALES) {
+    let two = unpack2x16float(scales_MG[m * ((groups + 1u) / 2u) + g / 2u]);
+    return 0x1p-12 * select(two.x, two.y, g % 2u == 1u);
+  }
+  return bitcast<f32>(scales_MG[m * groups + g]);
 }
 
 fn multiply_add(x: vec4f, w: vec4f, sum: f32) -> f32 {
@@ -144,10 +151,10 @@ fn linear_nt_split(@builtin(workgroup_id) group: vec3u, @builtin(local_invocatio
       let b = w_MK[w1 * stride + u];
       let c = w_MK[w2 * stride + u];
       let d = w_MK[w3 * stride + u];
-      let sa = scale_of(w0, u);
-      let sb = scale_of(w1, u);
-      let sc = scale_of(w2, u);
-      let sd = scale_of(w3, u);
+      let sa = scale_of(w0, u * quads);
+      let sb = scale_of(w1, u * quads);
+      let sc = scale_of(w2, u * quads);
+      let sd = scale_of(w3, u * quads);
       for (var q = 0u; q < quads; q++) {
         let wa = weights(a, q, sa);
         let wb = weights(b, q, sb);

@@ -4,7 +4,7 @@
 //
 // x_NK         f32 read        [N, K], K a multiple of 4
 // w_MK         FORMAT read     [M, K], with GATED [2 M, K], in words of two, as in linear_nt
-// scales_MG    f32 read        [M, K / 32, rounded up] for int8 / int4; anything for other formats
+// scales_MG    f32 read        [M, K / GROUP, rounded up] for int8 / int4, as in linear_nt; anything for other formats
 // bias_Y       f32 read        [Y]; anything without HAS_BIAS
 // residual_NY  f32 read        [N, Y]; anything without HAS_RESIDUAL
 // y_NY         f32 read_write  [N, Y]; its own residual with ACCUMULATE
@@ -19,6 +19,8 @@
 // added in order: deterministic, with the bits of linear_nt_split, so that what is sampled has the numbers that
 // training gives it. Tolerance 1e-6 * sqrt(K).
 override FORMAT: u32 = 0u; // 0 f32, 1 bf16, 2 f16, 3 int8, 4 int4
+override GROUP: u32 = 32u; // integers that share a scale: 32 or 64
+override F16_SCALES: bool = false; // two to a word
 override TILE_ROWS: u32 = 64u; // 32 or 64
 override HAS_BIAS: bool = false;
 override HAS_RESIDUAL: bool = false;
@@ -40,7 +42,7 @@ struct Params {
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x_NK: array<vec4f>;
 @group(0) @binding(2) var<storage, read> w_MK: array<vec2u>;
-@group(0) @binding(3) var<storage, read> scales_MG: array<f32>;
+@group(0) @binding(3) var<storage, read> scales_MG: array<u32>;
 @group(0) @binding(4) var<storage, read> bias_Y: array<f32>;
 @group(0) @binding(5) var<storage, read> residual_NY: array<f32>;
 @group(0) @binding(6) var<storage, read_write> y_NY: array<f32>;
@@ -49,14 +51,24 @@ struct Params {
 var<workgroup> x_tile: array<vec4f, TILE_ROWS * STEP>;
 var<workgroup> w_tile: array<vec4f, 4u * ACROSS * STEP>;
 
-// Fours of a group with one scale.
-const GROUP = 8u;
+// Fours of a run, to whole ones of which rows of integers are padded.
+const RUN = 8u;
+
+// The scale of row m for its four k; f16 ones are stored as 2^12 times their value.
+fn scale_of(m: u32, k: u32) -> f32 {
+  let groups = (4u * params.inner + GROUP - 1u) / GROUP;
+  let g = 4u * k / GROUP;
+  if (F16_SCALES) {
+    let two = unpack2x16float(scales_MG[m * ((groups + 1u) / 2u) + g / 2u]);
+    return 0x1p-12 * select(two.x, two.y, g % 2u == 1u);
+  }
+  return bitcast<f32>(scales_MG[m * groups + g]);
+}
 
 // Row m, the k-th four.
 fn weight(m: u32, k: u32) -> vec4f {
   if (FORMAT >= 3u) {
-    let g = m * ((params.inner + GROUP - 1u) / GROUP) + k / GROUP;
-    return integers(g * GROUP + k % GROUP, scales_MG[g]);
+    return integers(m * ((params.inner + RUN - 1u) / RUN * RUN) + k, scale_of(m, k));
   }
   let i = m * params.inner + k;
   if (FORMAT == 0u) {

@@ -1,12 +1,13 @@
 """Compare an exported Hugging Face folder with `transformers`.
 
-    python3 scripts/goldens/check_export.py MODEL_FOLDER ROWS.jsonl [--tolerance 1e-4]
+    python3 scripts/goldens/check_export.py MODEL_FOLDER ROWS.jsonl [--adapter FOLDER] [--tolerance 1e-4]
     python3 scripts/goldens/check_export.py MODEL_FOLDER --weights REFERENCE.safetensors [--tolerance 1e-5]
 
 Each row holds `prompt_token_ids`, `token_ids` (the response) and `logprobs` (one for each response
 token). A row with images names in `pixels` a safetensors file, relative to the JSONL, with
 `pixel_values` [P, 1176] and `image_grid_thw` [images, 3]. With `--weights` every tensor
-`after.<name>` of a GRPO reference is compared with the folder's weights. Exit status 0 when all
+`after.<name>` of a GRPO reference is compared with the folder's weights. With `--adapter` PEFT puts
+an adapter on the model. Exit status 0 when all
 values are within the tolerance, 1 when not, 2 when the input cannot be used.
 """
 
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from safetensors.torch import load_file
 
 from cases import Case
@@ -75,6 +77,7 @@ def main() -> int:
     parser.add_argument("model", type=Path)
     parser.add_argument("rows", type=Path, nargs="?")
     parser.add_argument("--weights", type=Path)
+    parser.add_argument("--adapter", type=Path)
     parser.add_argument("--tolerance", type=float)
     args = parser.parse_args()
     if (args.rows is None) == (args.weights is None):
@@ -83,6 +86,8 @@ def main() -> int:
     tolerance = args.tolerance if args.tolerance is not None else (1e-4 if args.rows else 1e-5)
     try:
         model = load(args.model)
+        if args.adapter:
+            model = PeftModel.from_pretrained(model, args.adapter).eval()
         worst = compare_rows(model, args.rows) if args.rows else compare_weights(model, args.weights)
     except (OSError, ValueError, RuntimeError) as error:
         print(error, file=sys.stderr)

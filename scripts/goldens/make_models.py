@@ -48,6 +48,8 @@ def main() -> None:
     (out / "reference").mkdir(parents=True, exist_ok=True)
     make_models(out)
     grpo.save_adapter(out / "untied_2to1", out / "untied_2to1_lora", seed=35)
+    grpo.save_adapter(out / "tied_4to1", out / "tied_4to1_rslora_vision", seed=36, vision=True, use_rslora=True)
+    grpo.save_adapter(out / "untied_2to1_bf16", out / "untied_2to1_bf16_lora_vision", seed=37, vision=True)
     pixels = make_pixels()
     cases = make_cases(pixels)
     save_inputs(out, load(out / MODELS[0]), cases, pixels)

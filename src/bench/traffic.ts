@@ -65,7 +65,7 @@ export function decodeWeightBytes({ model }: Policy): number {
     .all()
     .filter(({ name, kind }) => kind === 'matrix' && name.startsWith('model.language_model.layers.'));
   return [model.head, ...layers].reduce(
-    (sum, { tensor, scales }) => sum + (tensor.size + (scales?.size ?? 0)) * 4,
+    (sum, { tensor, scales }) => sum + (tensor.size + (scales?.tensor.size ?? 0)) * 4,
     0,
   );
 }

@@ -1,8 +1,7 @@
 /** Options that several commands share. */
-import { QUANTIZATIONS } from '../config/quantizations.ts';
+import { GROUP_SIZES, QUANTIZATIONS, SCALE_FORMATS } from '../config/quantizations.ts';
 import { WETHINK_SYSTEM_PROMPT } from '../config/system-prompt.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
-import type { Quantization } from '../model/quantize.ts';
 
 const ADAPTERS: readonly AdapterChoice[] = ['auto', 'real', 'system', 'embedded'];
 
@@ -14,11 +13,30 @@ export const adapterOption = {
   describe: 'A real GPU, a software driver of the system, or the embedded one; auto: the first there is',
 } as const;
 
-export const quantizationOption = {
-  choices: QUANTIZATIONS,
-  default: 'none' as Quantization,
-  describe: 'Round the linear layers to 8 or 4 bits as they are loaded, for less memory',
+/** Defaults as those of `model.quantization`. */
+export const quantizationOptions = {
+  quantization: {
+    choices: QUANTIZATIONS,
+    default: 'none' as QuantizationArgs['quantization'],
+    describe: 'Round the linear layers to 8 or 4 bits as they are loaded, for less memory',
+  },
+  'quantization-group': {
+    choices: GROUP_SIZES,
+    default: 32 as QuantizationArgs['quantization-group'],
+    describe: 'Weights that share a scale',
+  },
+  'quantization-scales': {
+    choices: SCALE_FORMATS,
+    default: 'f16' as QuantizationArgs['quantization-scales'],
+    describe: 'Format of the scales',
+  },
 } as const;
+
+export interface QuantizationArgs {
+  quantization: (typeof QUANTIZATIONS)[number];
+  'quantization-group': (typeof GROUP_SIZES)[number];
+  'quantization-scales': (typeof SCALE_FORMATS)[number];
+}
 
 export const systemPromptOption = {
   type: 'string',

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { algorithm } from './algorithm-schema.ts';
 import { count, everySteps, files, folderName, fraction, pattern, seed, text } from './fields.ts';
 import { optim } from './optim-schema.ts';
-import { QUANTIZATIONS } from './quantizations.ts';
+import { GROUP_SIZES, QUANTIZATIONS, SCALE_FORMATS } from './quantizations.ts';
 import { reward } from './reward-schema.ts';
 import { WETHINK_SYSTEM_PROMPT } from './system-prompt.ts';
 
@@ -25,6 +25,14 @@ const model = z.strictObject({
     .describe(
       'Round the linear layers to 8 or 4 bits as they are loaded, for less memory; needs lora.rank above 0.',
     ),
+  quantization_group: z
+    .literal(GROUP_SIZES)
+    .default(32)
+    .describe('Weights of a row that share a scale: 32 is more exact, 64 smaller.'),
+  quantization_scales: z
+    .enum(SCALE_FORMATS)
+    .default('f16')
+    .describe('Format of the scales; f32 takes more memory, and is for weights that f16 cannot hold.'),
   from_scratch: z
     .boolean()
     .default(false)
@@ -35,6 +43,10 @@ const model = z.strictObject({
     .strictObject({
       rank: z.int().min(0).default(0).describe('Rank of the adapter matrices; 0 trains all weights.'),
       alpha: z.number().positive().default(64).describe('The adapter is scaled by alpha / rank.'),
+      use_rslora: z
+        .boolean()
+        .default(false)
+        .describe('Scale by alpha / sqrt(rank) instead (rsLoRA), for adapters of a high rank.'),
       target_modules: z
         .union([z.literal('all-linear'), z.array(text()).min(1)], {
           error: '"all-linear", or a list of parts of module names',

@@ -15,6 +15,11 @@ import {
 
 const FIX = 'the file is damaged or only partly there: copy or download it again';
 
+/** Of `chunks`: few enough that a host of any size holds them and their f32 copies, enough to amortise a read. */
+const CHUNK_BYTES = 2 ** 24;
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
 /** An open file. Close it with `close()` or `await using`. */
 export class SafetensorsFile {
   readonly path: string;
@@ -57,15 +62,9 @@ export class SafetensorsFile {
     const info = this.tensors.get(name);
     if (info) return info;
     const names = [...this.tensors.keys()];
-    const some = names.slice(0, 5).join(', ');
-    throw new CheckpointError({
-      where: this.path,
-      expected: `a tensor ${name}`,
-      found:
-        names.length === 0
-          ? 'no tensor at all'
-          : `${names.length} others (${some}${names.length > 5 ? ', …' : ''})`,
-    });
+    const some = names.slice(0, 5).join(', ') + (names.length > 5 ? ', …' : '');
+    const found = names.length === 0 ? 'no tensor at all' : `${names.length} others (${some})`;
+    throw new CheckpointError({ where: this.path, expected: `a tensor ${name}`, found });
   }
 
   /**
@@ -73,7 +72,7 @@ export class SafetensorsFile {
    * @param start first byte inside the tensor.
    * @param length bytes to read; to the tensor's end unless given.
    */
-  async read(name: string, start = 0, length?: number): Promise<Uint8Array<ArrayBuffer>> {
+  async read(name: string, start = 0, length?: number): Promise<Bytes> {
     const info = this.info(name);
     const wanted = length ?? info.byteLength - start;
     if (start < 0 || wanted < 0 || start + wanted > info.byteLength) {
@@ -82,8 +81,7 @@ export class SafetensorsFile {
       );
     }
     const bytes = new Uint8Array(wanted);
-    const found = await readFully(this.#file, bytes, info.byteOffset + start);
-    if (found !== wanted) throw shortRead(`${this.path}: tensor ${name}`, wanted, found);
+    await this.#fill(name, bytes, start);
     return bytes;
   }
 
@@ -92,16 +90,52 @@ export class SafetensorsFile {
    * @throws CheckpointError for other dtypes.
    */
   async readF32(name: string): Promise<Float32Array> {
+    const toF32 = this.#converter(name);
+    return toF32(await this.read(name));
+  }
+
+  /**
+   * The bytes of a tensor in order, a bounded part at a time, so that a tensor may be larger than the host's
+   * memory. A part is valid until the next one is asked for.
+   * @param unit bytes that are not parted: a part holds as many as fit CHUNK_BYTES, and at least one
+   */
+  async *chunks(name: string, unit: number): AsyncGenerator<{ start: number; bytes: Bytes }> {
+    const { byteLength } = this.info(name);
+    const most = Math.max(1, Math.floor(CHUNK_BYTES / unit)) * unit;
+    const buffer = new Uint8Array(Math.min(most, byteLength));
+    for (let start = 0; start < byteLength; start += most) {
+      const bytes = buffer.subarray(0, byteLength - start);
+      await this.#fill(name, bytes, start);
+      yield { start, bytes };
+    }
+  }
+
+  /** As `chunks`, the f32 values of f32, bf16 or f16; `start` and `unit` count values. */
+  async *chunksF32(name: string, unit = 1): AsyncGenerator<{ start: number; values: Float32Array }> {
+    const toF32 = this.#converter(name);
+    const valueBytes = DTYPE_BYTES[this.info(name).dtype];
+    for await (const { start, bytes } of this.chunks(name, unit * valueBytes)) {
+      yield { start: start / valueBytes, values: toF32(bytes) };
+    }
+  }
+
+  #converter(name: string): (bytes: Bytes) => Float32Array {
     const { dtype } = this.info(name);
-    const { buffer } = await this.read(name);
-    if (dtype === 'F32') return new Float32Array(buffer);
-    if (dtype === 'BF16') return bf16ToF32(new Uint16Array(buffer));
-    if (dtype === 'F16') return f16ToF32(new Uint16Array(buffer));
+    const halves = ({ buffer, byteLength }: Bytes) => new Uint16Array(buffer, 0, byteLength / 2);
+    if (dtype === 'F32') return ({ buffer, byteLength }) => new Float32Array(buffer, 0, byteLength / 4);
+    if (dtype === 'BF16') return (bytes) => bf16ToF32(halves(bytes));
+    if (dtype === 'F16') return (bytes) => f16ToF32(halves(bytes));
     throw new CheckpointError({
       where: `${this.path}: tensor ${name}`,
       expected: 'F32, BF16 or F16',
       found: dtype,
     });
+  }
+
+  async #fill(name: string, target: Uint8Array, start: number): Promise<void> {
+    const found = await readFully(this.#file, target, this.info(name).byteOffset + start);
+    if (found === target.byteLength) return;
+    throw shortRead(`${this.path}: tensor ${name}`, target.byteLength, found);
   }
 
   async close(): Promise<void> {

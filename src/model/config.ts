@@ -4,12 +4,12 @@
  */
 import { z } from 'zod';
 import { requireModelJson, type JsonObject } from '../processor/model-file.ts';
-import type { WeightFormat } from '../ops/weight.ts';
+import type { FloatFormat } from '../ops/weight.ts';
 import { CheckpointError } from '../util/errors.ts';
 
 const size = z.int().positive();
 
-const STORED_FORMATS: ReadonlyMap<unknown, WeightFormat> = new Map([
+const STORED_FORMATS: ReadonlyMap<unknown, FloatFormat> = new Map([
   ['float32', 'f32'],
   ['bfloat16', 'bf16'],
   ['float16', 'f16'],
@@ -100,7 +100,7 @@ export interface ModelArchitecture {
   /** Standard deviation of random matrices, for models trained from scratch. */
   initializerRange: number;
   /** Of the published weights, as the file says; the weights themselves decide when they are loaded. */
-  storedFormat: WeightFormat;
+  storedFormat: FloatFormat;
   vision: VisionConfig;
   text: TextConfig;
 }

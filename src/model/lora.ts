@@ -1,21 +1,34 @@
 /**
- * LoRA (arXiv 2106.09685): y = W x + (alpha / rank) · B A x on chosen linear layers of the frozen model. Names
- * and shapes are PEFT's, so that an adapter moves between both.
+ * LoRA (arXiv 2106.09685): y = W x + scale · B A x on chosen linear layers of the frozen model, with a scale of
+ * alpha / rank, or of alpha / sqrt(rank) (rsLoRA, arXiv 2312.03732), whose size of an update does not fall with the
+ * rank. Names and shapes are PEFT's, so that an adapter moves between both.
  */
 import type { Gpu } from '../gpu/gpu.ts';
 import { RandomStream } from '../util/random.ts';
 import { ConfigError } from '../util/errors.ts';
+import { loadParameters } from './load-parameters.ts';
 import { isAdaptable, type ParameterSpec } from './parameter-table.ts';
-import { Parameters } from './parameters.ts';
+import type { Parameters } from './parameters.ts';
 import { alone } from './stacks.ts';
 
 export interface LoraSettings {
   rank: number;
   alpha: number;
+  /** Scales by alpha / sqrt(rank). */
+  use_rslora: boolean;
   /** `all-linear`, or parts of layer names such as `q_proj`. */
   target_modules: 'all-linear' | readonly string[];
   /** A regular expression over layer names; empty excludes nothing. */
   exclude_modules: string | null;
+}
+
+/** The factor on an adapter's update. */
+export function loraScale({
+  rank,
+  alpha,
+  use_rslora: isStabilized,
+}: Pick<LoraSettings, 'rank' | 'alpha' | 'use_rslora'>): number {
+  return alpha / (isStabilized ? Math.sqrt(rank) : rank);
 }
 
 /** The linear layers (names without `.weight`) that the settings adapt. */
@@ -59,15 +72,8 @@ export async function freshAdapter(
   table: readonly ParameterSpec[],
   seed: number,
 ): Promise<Parameters> {
-  const stacks = table.map(alone);
-  const adapter = await Parameters.load(
-    gpu,
-    stacks,
-    { kind: 'zeros', format: 'f32' },
-    () => true,
-    'none',
-    'adapter',
-  );
+  const zeros = { kind: 'zeros', format: 'f32' } as const;
+  const adapter = await loadParameters(gpu, table.map(alone), zeros, () => true, { line: 'adapter' });
   if (gpu.isPlanning) return adapter;
   for (const { name, shape } of table) {
     if (!name.includes('lora_A')) continue;

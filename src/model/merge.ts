@@ -1,4 +1,4 @@
-/** An adapter added to the weights it adapts: W + (alpha / rank) · B A. */
+/** An adapter added to the weights it adapts: W + scale · B A. */
 import { launchProductNn } from '../ops/product.ts';
 import { weightSlices } from '../ops/weight.ts';
 import { ShapeError } from '../util/errors.ts';
@@ -7,6 +7,7 @@ import type { Qwen2_5_VL } from './qwen2_5_vl.ts';
 
 /**
  * Overwrites the adapted matrices of `model`, which must hold them in f32.
+ * @param scale of the adapter (model/lora.ts)
  * @param adapter pairs `<layer>.lora_A.weight` [R, K], `<layer>.lora_B.weight` [M, R]
  */
 export async function mergeAdapter(model: Qwen2_5_VL, adapter: Parameters, scale: number): Promise<void> {

@@ -7,14 +7,14 @@ import type { Gpu } from '../gpu/gpu.ts';
 import type { MemoryLine } from '../gpu/memory.ts';
 import { gatherRows, type RowMap } from '../ops/embedding.ts';
 import { linearLogprob } from '../ops/logprob.ts';
-import type { Weight } from '../ops/weight.ts';
+import type { IntegerLayout, Weight } from '../ops/weight.ts';
 import { loadArchitecture, type ModelArchitecture } from './config.ts';
 import { decoderSegments, type DecoderRows } from './decoder.ts';
-import { adaptedLayers, adapterTable, freshAdapter, type LoraSettings } from './lora.ts';
+import { adaptedLayers, adapterTable, freshAdapter, loraScale, type LoraSettings } from './lora.ts';
 import { isVisionParameter, parameterTable, type ParameterSpec } from './parameter-table.ts';
-import { Parameters, type ParameterSource } from './parameters.ts';
+import { loadParameters, type ParameterSource } from './load-parameters.ts';
+import type { Parameters } from './parameters.ts';
 import { Layers } from './projection.ts';
-import type { Quantization } from './quantize.ts';
 import { RotaryTables } from './rotary-tables.ts';
 import { backpropagate, runSegments, type Backpropagation, type Segment } from './segment.ts';
 import { stackedTable } from './stacks.ts';
@@ -26,12 +26,12 @@ export interface ModelSettings {
   training: 'full' | 'lora' | 'none';
   freezeVision: boolean;
   lora?: LoraSettings;
-  /** Rounds the matrices of frozen linear layers to integers as they are loaded; `none` unless given. */
-  quantization?: Quantization | undefined;
+  /** Rounds the matrices of frozen linear layers to integers as they are loaded. */
+  quantization?: IntegerLayout | undefined;
   recompute: boolean;
   /** Random weights instead of stored ones. */
   fromScratch: boolean;
-  /** `bf16` fills random matrices quickly, by repetition (model/parameters.ts): for measurements, not for training. */
+  /** `bf16` fills random matrices quickly, by repetition (model/load-parameters.ts): for measurements, not for training. */
   randomFormat?: 'f32' | 'bf16';
   /** For random weights and fresh adapters. */
   seed: number;
@@ -105,13 +105,8 @@ export class Qwen2_5_VL {
     }
     const table = adapterTable(specs, adaptedLayers(specs, lora), lora.rank);
     const adapter = await freshAdapter(gpu, table, settings.seed);
-    return new Qwen2_5_VL(
-      gpu,
-      architecture,
-      specs,
-      new Layers(base, adapter, lora.alpha / lora.rank),
-      settings.recompute,
-    );
+    const layers = new Layers(base, adapter, loraScale(lora));
+    return new Qwen2_5_VL(gpu, architecture, specs, layers, settings.recompute);
   }
 
   /** The output projection: the embedding itself in tied models. */
@@ -213,7 +208,7 @@ async function loadBase(
   const specs = parameterTable(architecture);
   const { quantization, line } = settings;
   const load = (source: ParameterSource) =>
-    Parameters.load(gpu, stackedTable(specs), source, isTrainable, quantization, line);
+    loadParameters(gpu, stackedTable(specs), source, isTrainable, { quantization, line });
   if (settings.fromScratch) {
     const kind = settings.randomFormat === 'bf16' ? 'repeated' : 'random';
     return gpu.isPlanning

@@ -1,9 +1,9 @@
 /** Values of a model that is not loaded: for training from nothing, and for measurements. */
 import { f32ToBf16 } from '../io/float16.ts';
-import { GROUP, type QuantizedFormat } from '../ops/weight.ts';
+import type { IntegerLayout } from '../ops/weight.ts';
 import { RandomStream } from '../util/random.ts';
 import type { ParameterSpec } from './parameter-table.ts';
-import { quantizeRows } from './quantize.ts';
+import { quantizeRows, type QuantizedRows } from './quantize.ts';
 
 export interface RandomWeights {
   seed: number;
@@ -11,8 +11,11 @@ export interface RandomWeights {
   std: number;
 }
 
-/** Values of the block that is repeated: whole groups, but not a multiple of common widths, so that rows differ. */
-const BLOCK_VALUES = GROUP * 4093;
+/**
+ * Values of the block that is repeated: whole words of scales of any layout, but not a multiple of common widths, so
+ * that rows differ.
+ */
+const BLOCK_VALUES = 128 * 1021;
 
 /** Norm weights start at 1, biases at 0, matrices at normal values. */
 export function randomValues(
@@ -30,9 +33,9 @@ export function randomValues(
 export function randomBlock(
   spec: ParameterSpec,
   random: RandomWeights,
-  format: 'bf16' | QuantizedFormat,
-): { words: Int32Array; scales?: Float32Array } {
+  layout: 'bf16' | IntegerLayout,
+): Pick<QuantizedRows, 'words'> & Partial<QuantizedRows> {
   const values = randomValues({ ...spec, shape: [BLOCK_VALUES] }, random);
-  if (format !== 'bf16') return quantizeRows(values, GROUP, format, spec.name);
+  if (layout !== 'bf16') return quantizeRows(values, BLOCK_VALUES, layout, spec.name);
   return { words: new Int32Array(f32ToBf16(values).buffer) };
 }

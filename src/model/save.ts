@@ -55,6 +55,7 @@ export async function saveAdapter(
     revision: base.revision,
     r: lora.rank,
     lora_alpha: lora.alpha,
+    use_rslora: lora.use_rslora,
     lora_dropout: 0,
     bias: 'none',
     target_modules: [...targets],
@@ -72,17 +73,9 @@ export async function restoreTrainable(model: Qwen2_5_VL, path: string): Promise
   const { adapter, base } = model.layers;
   const target = adapter ?? base;
   await using file = await SafetensorsFile.open(path);
-  for (const { name, shape } of target.trainable().flatMap(({ parts }) => parts)) {
+  for (const { name } of target.trainable().flatMap(({ parts }) => parts)) {
     const storedName = adapter ? PEFT_PREFIX + name : name;
-    const found = file.info(storedName).shape;
-    if (found.join() !== shape.join()) {
-      throw new CheckpointError({
-        where: `${path}: ${storedName}`,
-        expected: `[${shape.join(', ')}]`,
-        found: `[${found.join(', ')}]`,
-      });
-    }
-    target.write(name, await file.readF32(storedName));
+    await target.writeStored(name, { file, storedName });
   }
 }
 

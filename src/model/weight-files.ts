@@ -1,8 +1,10 @@
 /** The tensors of a model folder, single or sharded, under either naming. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { SafetensorsFile } from '../io/safetensors.ts';
-import { readModelJson } from '../processor/model-file.ts';
+import type { FloatFormat } from '../ops/weight.ts';
+import { readModelJson, type JsonObject } from '../processor/model-file.ts';
 import { CheckpointError } from '../util/errors.ts';
 import { canonicalName, type ParameterSpec } from './parameter-table.ts';
 
@@ -12,6 +14,13 @@ const SINGLE_FILE = 'model.safetensors';
 export interface StoredTensor {
   file: SafetensorsFile;
   storedName: string;
+}
+
+/** Of a tensor that `WeightFiles.check` let pass. */
+export function storedFormat({ file, storedName }: StoredTensor): FloatFormat {
+  const { dtype } = file.info(storedName);
+  if (dtype === 'F32') return 'f32';
+  return dtype === 'BF16' ? 'bf16' : 'f16';
 }
 
 /** Open files of one folder; close with `close` or `await using`. */
@@ -25,7 +34,13 @@ export class WeightFiles {
     this.#files = files;
     for (const file of files) {
       for (const storedName of file.tensors.keys()) {
-        this.#tensors.set(canonicalName(storedName), { file, storedName });
+        const name = canonicalName(storedName);
+        const other = this.#tensors.get(name);
+        if (other) {
+          const found = `${other.storedName} in ${other.file.path} and ${storedName} in ${file.path}`;
+          throw new CheckpointError({ where: folder, expected: `one tensor ${name}`, found });
+        }
+        this.#tensors.set(name, { file, storedName });
       }
     }
   }
@@ -34,20 +49,18 @@ export class WeightFiles {
     return [INDEX_FILE, SINGLE_FILE].some((name) => existsSync(join(folder, name)));
   }
 
-  /** @throws {CheckpointError} when a file of the folder is missing or damaged */
+  /** @throws {CheckpointError} when a file of the folder is missing or damaged, or two hold the same tensor */
   static async open(folder: string): Promise<WeightFiles> {
     const index = await readModelJson(folder, INDEX_FILE);
-    const shards = index
-      ? [...new Set(Object.values((index['weight_map'] ?? {}) as Record<string, string>))].sort()
-      : [SINGLE_FILE];
+    const shards = index ? shardsOf(index, join(folder, INDEX_FILE)) : [SINGLE_FILE];
     const files: SafetensorsFile[] = [];
     try {
       for (const shard of shards) files.push(await SafetensorsFile.open(join(folder, shard)));
+      return new WeightFiles(folder, files);
     } catch (error) {
       await Promise.all(files.map((file) => file.close()));
       throw error;
     }
-    return new WeightFiles(folder, files);
   }
 
   /** @throws {CheckpointError} naming every tensor that is missing, too many or misshapen */
@@ -95,4 +108,15 @@ export class WeightFiles {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** The files that an index names. */
+function shardsOf(index: JsonObject, where: string): string[] {
+  const map = z.object({ weight_map: z.record(z.string(), z.string()) }).safeParse(index);
+  if (map.success) return [...new Set(Object.values(map.data.weight_map))].sort();
+  throw new CheckpointError({
+    where,
+    expected: 'a weight_map from tensors to files',
+    found: JSON.stringify(index['weight_map'] ?? null).slice(0, 100),
+  });
 }

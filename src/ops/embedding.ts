@@ -7,7 +7,7 @@ import * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { checkStored, FORMATS, weightSlices, type Weight } from './weight.ts';
+import { checkStored, FORMATS, weightSlices, type Scales, type Weight } from './weight.ts';
 import { asTensor, checkShape, defineOp, NAN_BITS } from './op.ts';
 
 /** On the GPU. */
@@ -69,9 +69,9 @@ export function uploadRowMap({ index, starts, order }: HostRowMap): Required<Row
 }
 
 interface GatherAttrs {
-  [name: string]: number | boolean | tf.TensorInfo | undefined;
+  [name: string]: number | boolean | Scales | undefined;
   format: number;
-  scales: tf.TensorInfo | undefined;
+  scales: Scales | undefined;
   tableRows: number;
   columns: number;
   /** Whether `starts` and `order` are the map's own and not stand-ins. */
@@ -92,7 +92,7 @@ const gatherOp = defineOp<GatherInput, GatherAttrs>({
       gpu.dispatch('embedding/gather_rows_fwd', {
         operands: {
           table_RD: slice.operand,
-          scales_RG: slice.scales ?? slice.operand,
+          scales_RG: slice.scales?.operand ?? slice.operand,
           features_FD: features ?? slice.operand,
           index_N: index,
           out_ND: out,
@@ -106,7 +106,7 @@ const gatherOp = defineOp<GatherInput, GatherAttrs>({
           feature_rows: features?.shape[0] ?? 0,
           nan_bits: NAN_BITS,
         },
-        constants: { FORMAT: format },
+        constants: { FORMAT: format, ...slice.scales?.constants },
         grid: gridFor((rows * columns) / 4, 64),
       });
     }

@@ -7,7 +7,7 @@ import { currentGpu } from '../gpu/gpu.ts';
 import { ShapeError } from '../util/errors.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
 import { launchColumnSum, launchProductNn, launchProductNt, launchProductTn } from './product.ts';
-import { checkStored, FORMATS, type Weight, weightSlices } from './weight.ts';
+import { checkStored, FORMATS, type Scales, type Weight, weightSlices } from './weight.ts';
 
 /** y[:, firstRow …] += scale · (x downᵀ) upᵀ */
 export interface LowRankUpdate {
@@ -32,10 +32,10 @@ export interface LinearOptions {
 /** Queries, keys and values are the largest stack. */
 const MOST_UPDATES = 3;
 
-interface Attrs extends Record<string, number | readonly number[] | tf.TensorInfo | undefined> {
+interface Attrs extends Record<string, number | readonly number[] | Scales | undefined> {
   format: number;
   /** Of a quantised weight: no input, because nothing frozen needs the tape. */
-  weightScales: tf.TensorInfo | undefined;
+  weightScales: Scales | undefined;
   firstRows: readonly number[];
   scales: readonly number[];
 }

@@ -16,6 +16,7 @@ import {
   checkStored,
   FORMATS,
   weightSlices,
+  type Scales,
   type StoredWeight,
   type Weight,
   type WeightSlice,
@@ -139,9 +140,9 @@ function launchLogprobFinish(
 }
 
 interface LogprobAttrs {
-  [name: string]: number | tf.TensorInfo | undefined;
+  [name: string]: number | Scales | undefined;
   format: number;
-  scales: tf.TensorInfo | undefined;
+  scales: Scales | undefined;
   scale: number;
   scratchBytes: number;
 }

@@ -9,7 +9,7 @@ import { ShapeError } from '../util/errors.ts';
 /** A quiet NaN, which kernels get as a parameter: a constant one would not compile. */
 export const NAN_BITS = 0x7fc00000;
 
-type Attrs = Readonly<Record<string, number | boolean | readonly number[] | tf.TensorInfo | undefined>>;
+type Attrs = Readonly<Record<string, number | boolean | object | undefined>>;
 
 export interface OpDefinition<Input extends string, A extends Attrs> {
   name: string;

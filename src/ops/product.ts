@@ -112,7 +112,7 @@ export function launchProductNt(
       x_NK,
       w_MK: slice.operand,
       // The kernel for f32 alone has none.
-      ...('FORMAT' in constants && { scales_MG: slice.scales ?? x_NK }),
+      ...('FORMAT' in constants && { scales_MG: slice.scales?.operand ?? x_NK }),
       bias_Y: bias ?? x_NK,
       residual_NY: residual ?? x_NK,
       y_NY: out,
@@ -127,6 +127,7 @@ export function launchProductNt(
     },
     constants: {
       ...constants,
+      ...slice.scales?.constants,
       HAS_BIAS: bias ? 1 : 0,
       HAS_RESIDUAL: residual ? 1 : 0,
       ACCUMULATE: accumulate ? 1 : 0,
@@ -168,19 +169,23 @@ export function launchProductNn(
     });
     return;
   }
-  const FORMAT = FORMATS.indexOf(format);
+  const constants = { FORMAT: FORMATS.indexOf(format), ...slice.scales?.constants };
   const dispatch = {
-    operands: { ...operands, scales_MG: slice.scales ?? dy },
+    operands: { ...operands, scales_MG: slice.scales?.operand ?? dy },
     params: { ...params, x_stride: stride / 4, x_offset: offset / 4 },
   };
   if (gpu.sharesWork) {
-    const { constants, grid } = sharedTile(rows, columns);
-    gpu.dispatch('linear/linear_nn_tile', { ...dispatch, constants: { ...constants, FORMAT }, grid });
+    const tile = sharedTile(rows, columns);
+    gpu.dispatch('linear/linear_nn_tile', {
+      ...dispatch,
+      ...tile,
+      constants: { ...constants, ...tile.constants },
+    });
     return;
   }
   gpu.dispatch('linear/linear_nn', {
     ...dispatch,
-    constants: { FORMAT },
+    constants,
     grid: [Math.ceil(columns / 32), Math.ceil(rows / 64)],
   });
 }

@@ -5,6 +5,7 @@ import { z } from 'zod';
 import type { Gpu } from '../gpu/gpu.ts';
 import { writeFolderAtomic } from '../io/atomic.ts';
 import { openModelSource } from '../io/hub/model-source.ts';
+import { loraScale, type LoraSettings } from '../model/lora.ts';
 import { mergeAdapter } from '../model/merge.ts';
 import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import {
@@ -23,6 +24,7 @@ const adapterSchema = z.looseObject({
   revision: z.string().nullish(),
   r: z.int().positive(),
   lora_alpha: z.number().positive(),
+  use_rslora: z.boolean().default(false),
   target_modules: z.array(z.string()).min(1),
 });
 
@@ -55,15 +57,16 @@ async function openForExport(gpu: Gpu, from: string): Promise<{ model: Qwen2_5_V
       fix: 'name a model folder or a step folder of a run',
     });
   }
-  const { base_model_name_or_path: base, revision, r: rank, lora_alpha: alpha, target_modules } = parsed.data;
+  const { base_model_name_or_path: base, revision, r: rank, lora_alpha: alpha, ...rest } = parsed.data;
+  const { use_rslora, target_modules } = rest;
   const { folder } = await openModelSource(base, { revision: revision ?? null });
-  const lora = { rank, alpha, target_modules, exclude_modules: null };
+  const lora: LoraSettings = { rank, alpha, use_rslora, target_modules, exclude_modules: null };
   const settings: ModelSettings = { ...FROZEN, training: 'lora', lora };
   const adapted = await Qwen2_5_VL.load(gpu, folder, settings);
   await restoreTrainable(adapted, join(from, ADAPTER_FILE));
   // In f32, because the sum of both is rounded once, when it is written.
   const model = await Qwen2_5_VL.load(gpu, folder, { ...FROZEN, training: 'full', freezeVision: false });
-  await mergeAdapter(model, adapted.layers.adapter!, alpha / rank);
+  await mergeAdapter(model, adapted.layers.adapter!, loraScale(lora));
   adapted.dispose();
   return { model, folder };
 }

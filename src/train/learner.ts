@@ -1,6 +1,7 @@
 /** The part of a run that lies on the GPU: policy, reference, optimizer, and what samples from the policy. */
 import type { Config } from '../config/schema.ts';
 import type { Gpu } from '../gpu/gpu.ts';
+import { integerLayout } from '../model/quantize.ts';
 import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../model/qwen2_5_vl.ts';
 import { Optimizer } from '../optim/optimizer.ts';
 import { Policy } from '../rollout/policy.ts';
@@ -80,7 +81,7 @@ function modelSettings({ model, trainer }: Config): ModelSettings {
     freezeVision: model.freeze_vision_tower,
     lora: model.lora,
     recompute: model.gradient_checkpointing,
-    quantization: model.quantization,
+    quantization: integerLayout(model.quantization, model.quantization_group, model.quantization_scales),
     fromScratch: model.from_scratch,
     seed: trainer.seed,
   };

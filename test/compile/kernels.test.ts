@@ -15,6 +15,7 @@ const ROOT = new URL('../../kernels/', import.meta.url);
  */
 const CHOICES: readonly (readonly KernelConstants[])[] = [
   [0, 1, 2, 3, 4].map((format) => ({ FORMAT: format })),
+  [{ GROUP: 32 }, { GROUP: 64 }],
   [{ ROWS: 1 }, { ROWS: 4 }, { ROWS: 8 }],
   [{ HEIGHT: 8 }, { HEIGHT: 16 }],
   [{ TILE_ROWS: 32 }, { TILE_ROWS: 64 }],
@@ -27,6 +28,7 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [1, 2, 3, 4].map((estimate) => ({ KL: estimate })),
   ...[
     'HAS_BIAS',
+    'F16_SCALES',
     'GATED',
     'HAS_RESIDUAL',
     'ACCUMULATE',

@@ -9,7 +9,6 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/load.ts';
 import { writeSafetensors } from '../../src/io/safetensors.ts';
 import type { Episode } from '../../src/grpo/episode.ts';
-import { lossTokens, tokenWeights } from '../../src/grpo/token-weights.ts';
 import { loadArchitecture } from '../../src/model/config.ts';
 import { mergeAdapter } from '../../src/model/merge.ts';
 import type { PromptGroup } from '../../src/model/packed-batch.ts';
@@ -19,22 +18,28 @@ import { FROZEN, Qwen2_5_VL, type ModelSettings } from '../../src/model/qwen2_5_
 import { restoreTrainable, saveWeights } from '../../src/model/save.ts';
 import { scoreGroups, type ResponseScore } from '../../src/model/score.ts';
 import { WeightFiles } from '../../src/model/weight-files.ts';
-import type { QuantizedFormat } from '../../src/ops/weight.ts';
+import type { IntegerLayout, QuantizedFormat } from '../../src/ops/weight.ts';
 import { Optimizer } from '../../src/optim/optimizer.ts';
 import type { ProcessorConfig } from '../../src/processor/processor-config.ts';
 import { Tokenizer } from '../../src/processor/tokenizer.ts';
 import { Policy } from '../../src/rollout/policy.ts';
 import { RolloutEngine } from '../../src/rollout/rollout.ts';
 import { addAdvantages } from '../../src/train/advantages.ts';
-import { accumulateGradients, updatePolicy, type UpdateContext } from '../../src/train/policy-update.ts';
+import { updatePolicy, type UpdateContext } from '../../src/train/policy-update.ts';
 import { UNSCORED } from '../../src/train/rollouts.ts';
-import { UpdateMeter } from '../../src/train/update-meter.ts';
 import { CheckpointError, ShapeError } from '../../src/util/errors.ts';
 import { openGpu } from '../parity/harness.ts';
 import { decodeIntegers } from '../parity/reference/stored-weight.ts';
 import { groupOf, modelFolder, readJson, relativeDifference, type GoldenPrompt } from './golden-models.ts';
+import { gradientsOf } from './scenarios.ts';
 
-const FORMATS: readonly QuantizedFormat[] = ['int8', 'int4'];
+const LAYOUTS: readonly IntegerLayout[] = [
+  { format: 'int8', group: 32, scales: 'f16' },
+  { format: 'int8', group: 64, scales: 'f32' },
+  { format: 'int4', group: 32, scales: 'f32' },
+  { format: 'int4', group: 64, scales: 'f16' },
+];
+const INT4 = LAYOUTS[3]!;
 const MODELS = ['tied_4to1', 'untied_2to1', 'untied_2to1_bf16'] as const;
 /**
  * Mean distance in nats of a rounded model's log-probabilities from the stored one's. The errors of the weights are
@@ -52,7 +57,13 @@ beforeAll(async () => {
 });
 afterAll(() => rm(scratch, { recursive: true }));
 
-const lora = { rank: 4, alpha: 8, target_modules: 'all-linear' as const, exclude_modules: '.*visual.*' };
+const lora = {
+  rank: 4,
+  alpha: 8,
+  use_rslora: false,
+  target_modules: 'all-linear' as const,
+  exclude_modules: '.*visual.*',
+};
 const ADAPTED: ModelSettings = { ...FROZEN, training: 'lora', lora };
 
 /** A copy of a golden model in f32, whose linear layers hold what `change` makes of them. */
@@ -79,10 +90,10 @@ async function copyModel(
   return folder;
 }
 
-/** The folder of a model that stores in f32 what `format` makes of a golden one. */
-function roundedCopy(modelName: string, format: QuantizedFormat): Promise<string> {
-  return copyModel(modelName, format, (values, columns) =>
-    decodeIntegers(quantizeRows(values, columns, format, 'test'), columns, format),
+/** The folder of a model that stores in f32 what `layout` makes of a golden one. */
+function roundedCopy(modelName: string, layout: IntegerLayout): Promise<string> {
+  return copyModel(modelName, layout.format, (values, columns) =>
+    decodeIntegers(quantizeRows(values, columns, layout, 'test'), columns, layout),
   );
 }
 
@@ -102,24 +113,24 @@ function logprobsOf(scores: readonly ResponseScore[]): number[] {
   return scores.flatMap(({ logprobs }) => [...logprobs]);
 }
 
-describe.each(MODELS.flatMap((model) => FORMATS.map((format) => [model, format] as const)))(
-  '%s in %s',
-  (modelName, format) => {
+describe.each(MODELS.flatMap((modelName) => LAYOUTS.map((layout) => ({ modelName, ...layout, layout }))))(
+  '$modelName in $format, groups of $group, $scales scales',
+  ({ modelName, layout }) => {
     it('scores as the f32 model of the rounded values, and close to the stored one', async () => {
       const folder = modelFolder(modelName);
-      const rounded = await scoresOf(folder, { ...FROZEN, quantization: format });
-      expect(rounded).toEqual(await scoresOf(await roundedCopy(modelName, format), FROZEN));
+      const rounded = await scoresOf(folder, { ...FROZEN, quantization: layout });
+      expect(rounded).toEqual(await scoresOf(await roundedCopy(modelName, layout), FROZEN));
       const stored = logprobsOf(await scoresOf(folder, FROZEN));
       const differences = logprobsOf(rounded).map((value, i) => Math.abs(value - stored[i]!));
       const mean = differences.reduce((sum, value) => sum + value, 0) / differences.length;
-      expect(mean).toBeLessThanOrEqual(ROUNDING_BOUND[format]);
+      expect(mean).toBeLessThanOrEqual(ROUNDING_BOUND[layout.format]);
       expect(mean).toBeGreaterThan(0);
     });
   },
 );
 
 /** The golden adapter on a model. */
-async function adaptedContext(folder: string, quantization: 'none' | 'int4'): Promise<UpdateContext> {
+async function adaptedContext(folder: string, quantization?: IntegerLayout): Promise<UpdateContext> {
   const { gpu } = opened;
   const model = await Qwen2_5_VL.load(gpu, folder, { ...ADAPTED, quantization });
   await restoreTrainable(model, `${modelFolder('untied_2to1_lora')}/adapter_model.safetensors`);
@@ -171,14 +182,7 @@ async function adapterGradients(
   context: UpdateContext,
   groups: readonly Episode[][],
 ): Promise<Map<string, Float32Array>> {
-  const { algorithm, data } = context.config;
-  const responses = groups
-    .flat()
-    .map(({ tokens, end }) => ({ length: tokens.length, truncated: end === 'length' }));
-  const tokens = lossTokens(responses, algorithm);
-  const weights = tokenWeights(responses, algorithm, tokens, data.max_response_length);
-  context.optimizer.zeroGradients();
-  await accumulateGradients(context, groups, weights, new UpdateMeter());
+  await gradientsOf(context, groups);
   const gradients = new Map<string, Float32Array>();
   for (const { name } of context.model.layers.trainable()) {
     gradients.set(name, await context.optimizer.gradient(name));
@@ -186,9 +190,9 @@ async function adapterGradients(
   return gradients;
 }
 
-describe('an adapter on an int4 base', () => {
+describe.each(LAYOUTS)('an adapter on an $format base, groups of $group, $scales scales', (layout) => {
   it('is sampled, scored and trained as on the f32 model of the rounded values', async () => {
-    const context = await adaptedContext(modelFolder('untied_2to1'), 'int4');
+    const context = await adaptedContext(modelFolder('untied_2to1'), layout);
     const groups = await sampledEpisodes(context);
     const scores = await scoreGroups(
       context.model,
@@ -198,7 +202,7 @@ describe('an adapter on an int4 base', () => {
     expect(groups.flat().flatMap(({ logprobs }) => [...logprobs])).toEqual(logprobsOf(scores.flat()));
 
     await addAdvantages(opened.gpu, groups, context.config.algorithm, {});
-    const full = await adaptedContext(await roundedCopy('untied_2to1', 'int4'), 'none');
+    const full = await adaptedContext(await roundedCopy('untied_2to1', layout));
     const expected = await adapterGradients(full, groups);
     const actual = await adapterGradients(context, groups);
     expect(actual.size).toBeGreaterThan(0);
@@ -221,7 +225,7 @@ describe('a rounded model', () => {
   it('is neither written as a model nor merged into', async () => {
     const model = await Qwen2_5_VL.load(opened.gpu, modelFolder('untied_2to1'), {
       ...ADAPTED,
-      quantization: 'int8',
+      quantization: LAYOUTS[0]!,
     });
     await expect(saveWeights(model, join(scratch, 'model.safetensors'))).rejects.toThrow(CheckpointError);
     await expect(mergeAdapter(model, model.layers.adapter!, 2)).rejects.toThrow(ShapeError);
@@ -233,7 +237,7 @@ describe('a rounded model', () => {
   it('keeps what is no linear layer as stored', async () => {
     const model = await Qwen2_5_VL.load(opened.gpu, modelFolder('untied_2to1_bf16'), {
       ...FROZEN,
-      quantization: 'int4',
+      quantization: INT4,
     });
     const formats = Map.groupBy(model.layers.base.all(), ({ format }) => format);
     expect(formats.get('bf16')!.map(({ name }) => name)).toEqual([
@@ -246,12 +250,13 @@ describe('a rounded model', () => {
   });
 
   it.each(['f32', 'bf16'] as const)('may be random, drawn in %s', async (randomFormat) => {
-    const settings = { ...FROZEN, fromScratch: true, randomFormat, quantization: 'int4' } as const;
+    const settings = { ...FROZEN, fromScratch: true, randomFormat, quantization: LAYOUTS[2]! } as const;
     const model = await Qwen2_5_VL.load(opened.gpu, modelFolder('tied_4to1'), settings);
     const rounded = model.layers.base.all().filter(({ format }) => format === 'int4');
     expect(rounded.length).toBeGreaterThan(0);
     for (const { name, tensor, scales } of rounded) {
-      const [words, factors] = [await opened.gpu.readInts(tensor), await opened.gpu.read(scales!)];
+      const words = await opened.gpu.readInts(tensor);
+      const factors = await opened.gpu.read(scales!.tensor);
       // Every group holds something, to the last.
       expect(
         factors.every((scale) => Math.abs(scale) > 0),
@@ -272,7 +277,7 @@ describe('a rounded model', () => {
       if (name === broken) values[2 * columns] = Number.NaN;
       return values;
     });
-    const loading = Qwen2_5_VL.load(opened.gpu, folder, { ...FROZEN, quantization: 'int8' });
+    const loading = Qwen2_5_VL.load(opened.gpu, folder, { ...FROZEN, quantization: INT4 });
     await expect(loading).rejects.toThrow(CheckpointError);
     await expect(loading).rejects.toThrow(new RegExp(`${broken}[^]*row 2`));
   });

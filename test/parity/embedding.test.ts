@@ -13,7 +13,7 @@ import {
   randomValues,
 } from './harness.ts';
 import { gather, scatter } from './reference/embedding.ts';
-import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
+import { inputWeight, storeWeight, WEIGHT_KINDS } from './reference/stored-weight.ts';
 
 /** Copies are exact; a sum of up to 40 repeats rounds 40 times at most. */
 const SUM_TOLERANCE = 3e-6;
@@ -37,7 +37,7 @@ function randomIndex(N: number, R: number, F: number): Int32Array {
   });
 }
 
-describe.each(WEIGHT_FORMATS)('gathering from a %s table', (format) => {
+describe.each(WEIGHT_KINDS)('gathering from a %s table', (format) => {
   it.each(SHAPES)('N=%i R=%i F=%i D=%i: output and gradients', async (N, R, F, D) => {
     const index = randomIndex(N, R, F);
     const host = storeWeight(randomValues(R * D, 'table'), [R, D], format);
@@ -60,7 +60,7 @@ describe.each(WEIGHT_FORMATS)('gathering from a %s table', (format) => {
   });
 });
 
-it.each(['f32', 'int4'] as const)('walks a %s table that is larger than a binding', async (format) => {
+it.each(['f32', 'int4/64/f16'] as const)('walks a %s table that is larger than a binding', async (format) => {
   const [N, R, D] = [50, 200, 40];
   const index = randomIndex(N, R, 0);
   const host = storeWeight(randomValues(R * D, 'table'), [R, D], format);

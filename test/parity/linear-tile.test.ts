@@ -6,7 +6,7 @@ import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops
 import { weightSlices } from '../../src/ops/weight.ts';
 import { expectClose, gradients, guarded, openGpu, randomValues, useFamily } from './harness.ts';
 import { linearNn, linearNt, linearTn } from './reference/linear.ts';
-import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
+import { inputWeight, storeWeight, WEIGHT_KINDS } from './reference/stored-weight.ts';
 
 // f32 sums of up to 600 products, as in linear.test.ts; those over 4100 rows are summed in pieces of at most 300.
 const TOLERANCE = 3e-6;
@@ -28,8 +28,8 @@ const HIGH_SHAPES = [
   [4100, 260, 36],
 ] as const;
 
-describe.each(WEIGHT_FORMATS)('%s weights', (format) => {
-  const shapes = format === 'f32' || format === 'int4' ? [...SHAPES, ...HIGH_SHAPES] : SHAPES;
+describe.each(WEIGHT_KINDS)('%s weights', (format) => {
+  const shapes = format === 'f32' || format === 'int4/64/f16' ? [...SHAPES, ...HIGH_SHAPES] : SHAPES;
   it.each(shapes)('N=%i K=%i M=%i: output and gradients', async (N, K, M) => {
     const shape = [N, K, M] as const;
     const host = storeWeight(randomValues(M * K, 'w'), [M, K], format);
@@ -76,7 +76,7 @@ describe.each(WEIGHT_FORMATS)('%s weights', (format) => {
   });
 });
 
-it.each(['f32', 'int4'] as const)(
+it.each(['f32', 'int4/64/f16'] as const)(
   'gates and ups of %s in one: the bits of few rows, and of the two apart',
   async (format) => {
     const [few, many, K, F] = [9, 300, 96, 84];

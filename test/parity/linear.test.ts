@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { swiglu } from '../../src/ops/activation.ts';
 import { gatedLinear, linear } from '../../src/ops/linear.ts';
 import { launchProductNn, launchProductNt, launchProductTn } from '../../src/ops/product.ts';
-import { weightSlices } from '../../src/ops/weight.ts';
+import { weightSlices, type Scales } from '../../src/ops/weight.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import {
   DIFFERENCE_TOLERANCE,
@@ -17,7 +17,7 @@ import {
   useFamily,
 } from './harness.ts';
 import { columnSum, linearNn, linearNt, linearTn } from './reference/linear.ts';
-import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
+import { inputWeight, storeWeight, WEIGHT_KINDS } from './reference/stored-weight.ts';
 
 // f32 sums of up to 300 products: the rounding of a sum grows with its length, at most 300 * 2^-24 = 1.8e-5
 // of the sum of magnitudes; random signs stay far below.
@@ -39,9 +39,9 @@ const SHAPES = [
 
 /** The wide variants are for f32 alone. */
 const FORMATS_OF = [
-  { family: 'cpu', formats: WEIGHT_FORMATS },
+  { family: 'cpu', formats: WEIGHT_KINDS },
   { family: 'wide-cpu', formats: ['f32'] },
-  { family: 'gpu', formats: WEIGHT_FORMATS },
+  { family: 'gpu', formats: WEIGHT_KINDS },
 ] as const;
 
 const device = openGpu();
@@ -89,8 +89,8 @@ describe.each(FORMATS_OF)('kernels of the family $family', ({ family, formats })
           const dw = gpu.empty([M, K]);
           for (const slice of weightSlices(w, maxRows, scales)) {
             const offset = slice.firstRow;
-            launchProductNt(x, slice, format, y, { bias, offset });
-            launchProductNn(dy, slice, format, dx, { offset, accumulate: offset > 0 });
+            launchProductNt(x, slice, host.format, y, { bias, offset });
+            launchProductNn(dy, slice, host.format, dx, { offset, accumulate: offset > 0 });
           }
           for (const slice of weightSlices(dw, maxRows)) launchProductTn(dy, x, slice, slice.firstRow);
           return Promise.all([y, dx, dw].map((info) => read(info)));
@@ -243,9 +243,9 @@ describe.each(FORMATS_OF)('kernels of the family $family', ({ family, formats })
 });
 
 describe.each([
-  { family: 'cpu', formats: WEIGHT_FORMATS.slice(1) },
+  { family: 'cpu', formats: WEIGHT_KINDS.slice(1) },
   { family: 'wide-cpu', formats: ['bf16'] },
-  { family: 'gpu', formats: ['bf16', 'int4'] },
+  { family: 'gpu', formats: ['bf16', 'int8/64/f32', 'int4/64/f16'] },
 ] as const)('kernels of the family $family', ({ family, formats }) => {
   useFamily(device, family);
 
@@ -291,11 +291,15 @@ it('refuses shapes that disagree', async () => {
     expect(() => linear(x, weight(6, 8))).toThrow(ShapeError);
     const floats = weight(4, 8);
     const integers = { tensor: input([4, 8], new Int32Array(32)), format: 'int8', shape: [4, 8] } as const;
-    const scales = input([4, 1], new Float32Array(4));
-    const twoGroups = input([4, 2], new Float32Array(8));
+    const scalesOf = (groups: number): Scales => ({
+      tensor: input([4, groups], new Float32Array(4 * groups)),
+      format: 'f32',
+      group: 32,
+    });
+    const scales = scalesOf(1);
     expect(() => linear(x, integers)).toThrow(/scales for int8/);
     expect(() => linear(x, { ...floats, scales })).toThrow(/none for f32/);
-    expect(() => linear(x, { ...integers, scales: twoGroups })).toThrow(ShapeError);
+    expect(() => linear(x, { ...integers, scales: scalesOf(2) })).toThrow(ShapeError);
     expect(() => linear(x, { ...integers, format: 'int4', scales })).toThrow(ShapeError);
     const zeros = (...shape: number[]) => input(shape, new Float32Array(shape.reduce((a, b) => a * b, 1)));
     expect(() => linear(x, weight(4, 8), { bias: zeros(8) })).toThrow(ShapeError);

@@ -13,7 +13,7 @@ import {
   randomValues,
 } from './harness.ts';
 import { logprob, logprobGradient } from './reference/logprob.ts';
-import { inputWeight, storeWeight, WEIGHT_FORMATS } from './reference/stored-weight.ts';
+import { inputWeight, storeWeight, WEIGHT_KINDS } from './reference/stored-weight.ts';
 
 // Logits are f32 sums of up to 64 products, and exp has an error of a few units in the last place.
 const TOLERANCE = 3e-6;
@@ -39,7 +39,7 @@ function targets(N: number, V: number): Int32Array {
   return Int32Array.from({ length: N }, () => stream.integer(V));
 }
 
-describe.each(WEIGHT_FORMATS)('log-probability under a %s head', (format) => {
+describe.each(WEIGHT_KINDS)('log-probability under a %s head', (format) => {
   it.each(SHAPES)('N=%i D=%i V=%i: outputs and gradients', async (N, D, V) => {
     const shape = [N, D, V] as const;
     const hidden = randomValues(N * D, 'hidden');

@@ -29,8 +29,16 @@ describe('defaults', () => {
       freeze_vision_tower: false,
       gradient_checkpointing: false,
       quantization: 'none',
+      quantization_group: 32,
+      quantization_scales: 'f16',
       from_scratch: false,
-      lora: { rank: 0, alpha: 64, target_modules: 'all-linear', exclude_modules: '.*visual.*' },
+      lora: {
+        rank: 0,
+        alpha: 64,
+        use_rslora: false,
+        target_modules: 'all-linear',
+        exclude_modules: '.*visual.*',
+      },
     });
     expect(config.data.train_files).toEqual(['t.jsonl']);
     expect(config.data.system_prompt).toBe(WETHINK_SYSTEM_PROMPT);

@@ -1,16 +1,16 @@
 /** `wethink generate`: answers one question. */
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import type { Quantization } from '../../model/quantize.ts';
 import {
+  type QuantizationArgs,
   adapterOption,
   MODEL_HELP,
-  quantizationOption,
+  quantizationOptions,
   systemPrompt,
   systemPromptOption,
 } from '../options.ts';
 
-interface GenerateArgs {
+interface GenerateArgs extends QuantizationArgs {
   model: string;
   prompt: string;
   image: string[];
@@ -24,7 +24,6 @@ interface GenerateArgs {
   stop: string[];
   seed: number;
   'system-prompt': string;
-  quantization: Quantization;
   adapter: AdapterChoice;
   json: boolean;
 }
@@ -88,7 +87,7 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
       })
       .option('seed', { type: 'number', default: 1, describe: 'Seed of the sampling' })
       .option('system-prompt', systemPromptOption)
-      .option('quantization', quantizationOption)
+      .options(quantizationOptions)
       .option('adapter', adapterOption)
       .option('json', {
         type: 'boolean',
@@ -113,7 +112,10 @@ export const generateCommand: CommandModule<object, GenerateArgs> = {
     const { FROZEN } = await import('../../model/qwen2_5_vl.ts');
     const { Policy } = await import('../../rollout/policy.ts');
     const { RolloutEngine } = await import('../../rollout/rollout.ts');
-    const settings = { ...FROZEN, quantization: args.quantization };
+    const { integerLayout } = await import('../../model/quantize.ts');
+    const { quantization: format, quantizationGroup, quantizationScales } = args;
+    const quantization = integerLayout(format, quantizationGroup, quantizationScales);
+    const settings = { ...FROZEN, quantization };
     const policy = await Policy.load(await Gpu.open(args.adapter), args.model, settings);
     const prompt = await policy.prompt({
       problem: args.prompt,

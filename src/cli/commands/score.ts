@@ -1,16 +1,16 @@
 /** `wethink score`: log-probabilities of given responses. */
 import type { CommandModule } from 'yargs';
 import type { AdapterChoice } from '../../gpu/adapter.ts';
-import type { Quantization } from '../../model/quantize.ts';
 import {
+  type QuantizationArgs,
   adapterOption,
   MODEL_HELP,
-  quantizationOption,
+  quantizationOptions,
   systemPrompt,
   systemPromptOption,
 } from '../options.ts';
 
-interface ScoreArgs {
+interface ScoreArgs extends QuantizationArgs {
   model: string;
   data: string;
   out: string;
@@ -18,7 +18,6 @@ interface ScoreArgs {
   'image-dir': string | undefined;
   'system-prompt': string;
   'micro-batch-tokens': number;
-  quantization: Quantization;
   adapter: AdapterChoice;
 }
 
@@ -48,7 +47,7 @@ export const scoreCommand: CommandModule<object, ScoreArgs> = {
         default: 4096,
         describe: 'Tokens per forward pass; never changes the result',
       })
-      .option('quantization', quantizationOption)
+      .options(quantizationOptions)
       .option('adapter', adapterOption)
       .check(({ temperature }) => temperature > 0 || '--temperature: expected a number above 0.')
       .check(
@@ -64,7 +63,10 @@ export const scoreCommand: CommandModule<object, ScoreArgs> = {
     const { log } = await import('../../util/log.ts');
     const { writeRows } = await import('../row-files.ts');
     const { scoreRows } = await import('../score-rows.ts');
-    const settings = { ...FROZEN, quantization: args.quantization };
+    const { integerLayout } = await import('../../model/quantize.ts');
+    const { quantization: format, quantizationGroup, quantizationScales } = args;
+    const quantization = integerLayout(format, quantizationGroup, quantizationScales);
+    const settings = { ...FROZEN, quantization };
     const load = async () => Policy.load(await Gpu.open(args.adapter), args.model, settings);
     const count = await writeRows(
       args.out,

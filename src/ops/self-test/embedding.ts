@@ -1,7 +1,7 @@
 import { buildRowMap, gatherRows, uploadRowMap } from '../embedding.ts';
-import type { QuantizedFormat } from '../weight.ts';
+import type { IntegerLayout } from '../weight.ts';
 import { type Check, checkDifferentiable, hostTensor, type KernelTest } from './case.ts';
-import { integerWeight } from './integers.ts';
+import { INTEGER_COLUMNS, INTEGER_LAYOUTS, integerWeight } from './integers.ts';
 
 const [ROWS, FEATURES, D] = [5, 3, 8];
 /** A row and a feature twice, features in another order, and one feature that nobody takes. */
@@ -26,17 +26,16 @@ export const embeddingTest: KernelTest = {
           return row >= 0 ? table![row * D + (i % D)]! : features![(-1 - row) * D + (i % D)]!;
         }),
     });
-    return [...checks, integers('int8'), integers('int4')];
+    return [...checks, ...INTEGER_LAYOUTS.map(integers)];
   },
 };
 
-/** Rows of a whole group of 32 and a short one. */
-function integers(format: QuantizedFormat): Check {
-  const columns = 40;
-  const { weight, values } = integerWeight(format, [ROWS, columns]);
+function integers(layout: IntegerLayout): Check {
+  const columns = INTEGER_COLUMNS;
+  const { weight, values } = integerWeight(layout, [ROWS, columns]);
   const rows = INDEX.map((row) => Math.max(0, row));
   return {
-    label: `gather of an ${format} table`,
+    label: `gather of an ${layout.format} table in groups of ${layout.group}, ${layout.scales} scales`,
     actual: gatherRows(weight, uploadRowMap(buildRowMap(rows, ROWS))),
     expected: Float64Array.from(
       { length: rows.length * columns },

@@ -1,8 +1,8 @@
 import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../io/float16.ts';
 import { linear } from '../linear.ts';
-import type { QuantizedFormat, Weight } from '../weight.ts';
+import type { IntegerLayout, Weight } from '../weight.ts';
 import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
-import { integerWeight } from './integers.ts';
+import { INTEGER_COLUMNS, INTEGER_LAYOUTS, integerWeight } from './integers.ts';
 
 /** Rows, inputs, outputs: a tail in every tile. */
 const [N, K, M] = [9, 12, 20];
@@ -26,7 +26,7 @@ export const linearTest: KernelTest = {
     'linear/column_sum',
   ],
   tolerance: TOLERANCE,
-  launch: () => [...full(), ...packed('bf16'), ...packed('f16'), ...integers('int8'), ...integers('int4')],
+  launch: () => [...full(), ...packed('bf16'), ...packed('f16'), ...INTEGER_LAYOUTS.flatMap(integers)],
 };
 
 function full(): Check[] {
@@ -52,12 +52,11 @@ function packed(format: 'bf16' | 'f16'): Check[] {
   });
 }
 
-/** Rows of a whole group of 32 and a short one. */
-function integers(format: QuantizedFormat): Check[] {
-  const inner = 40;
-  const { weight, values } = integerWeight(format, [M, inner]);
+function integers(layout: IntegerLayout): Check[] {
+  const inner = INTEGER_COLUMNS;
+  const { weight, values } = integerWeight(layout, [M, inner]);
   return checkDifferentiable({
-    label: `${format} weight`,
+    label: `${layout.format} weight in groups of ${layout.group}, ${layout.scales} scales`,
     inputs: [hostTensor([N, inner], 1)],
     run: ([x]) => linear(x!, weight),
     reference: ([x]) => product(x!, values, undefined, inner),
