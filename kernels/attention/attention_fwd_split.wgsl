@@ -4,7 +4,7 @@
 //   m over [r0, r1), then [r2, r3), r = ranges[n]; lse[n, h] = log sum_m exp(scale * q[n, h] . k[m, g])
 // A row without keys gives zeros.
 //
-// q_NHE      f32 read        [N, H * E], E a multiple of 4, at most 256
+// q_NHE      f32 read        [N, H * E], E a multiple of 4, at most 128
 // k_MKE      f32 read        [M, K * E]
 // v_MKE      f32 read        [M, K * E]
 // ranges_N4  i32 read        [N, 4], rows of k and v
@@ -13,21 +13,22 @@
 // stats_PNH  f32 read_write  with one piece [N, H]: lse; else [P, N, H, 2]: high, the highest score, and the sum of
 //            exp(score - high)
 // grid       x, y: N * H / each * P, folded: a workgroup of 256 threads for each
-// Keys are taken in the order of the ranges, CHUNK at a time: every chunk is summed in f32 in a fixed order, and the
-// chunks are added one after the other, here or in attention_merge by the same operations. So it is deterministic, and
-// a function of the query and its keys alone, wherever they lie and however many pieces there are. Tolerance 3e-6.
-// Sizes are parameters, so that there are two variants only: drivers for CPUs take seconds to build one. Loops over
-// keys and values therefore have four loads under way by hand.
+// Keys are taken in the order of the ranges, counted from the first one of the row, in chunks of CHUNK and these in
+// blocks of 8. A score is 8 chains of fused multiply-adds, one over every 8th quad, added in pairs. A block shrinks the
+// chunk's values to its maximum and goes on with their chain, in the order of the keys; the chunks are added one after
+// the other, here or in attention_merge by the same operations. So it is deterministic, and a function of the query and
+// its keys alone, wherever they lie, however many pieces there are, and with the bits of attention_fwd_tile.
+// Tolerance 3e-6.
+// Sizes are parameters, so that there are two variants only: drivers for CPUs take seconds to build one.
 override UPPER: bool = true; // more than four query heads to a workgroup
 override CHUNK: u32 = 128u; // a multiple of TILE
 
 const THREADS = 256u;
 const TILE = 64u; // keys at a time
 const LANES = 4u; // threads that share the products of a key
-const STRIDE = 64u; // quads of four heads in `query`, without UPPER
-const STRIP = 8u; // keys that one thread takes to a maximum or a sum
-const STRIPS = 8u; // TILE / STRIP
-const OWNERS = 64u; // threads that own values of the same heads
+const STRIDE = 32u; // quads of four heads in `query`
+const BLOCK = 8u;
+const BLOCKS = 8u; // TILE / BLOCK
 const LOWEST = -3.0e38; // below any score
 
 struct Params {
@@ -35,7 +36,7 @@ struct Params {
   heads: u32, // H
   kv_heads: u32, // K
   each: u32, // query heads of a workgroup: a divisor of H / K, at most 8
-  quads: u32, // E / 4: at most 32 with UPPER, 64 without
+  quads: u32, // E / 4
   pieces: u32, // P: 1, or enough for the longest row, a chunk each
   scale: f32,
 }
@@ -50,25 +51,23 @@ struct Params {
 
 // The four lanes of a vector are four heads, but for keys and values, where they are four values of a head. Heads 0 to
 // 3 come first, then (with an offset) heads 4 to 7.
-var<workgroup> query: array<vec4f, 256>; // by heads, value of a quad, quad
+var<workgroup> query: array<vec4f, 256>; // by heads, value of a quad, quad; times the scale
 var<workgroup> partial: array<vec4f, 512>; // by heads, thread
-var<workgroup> weights: array<vec4f, 128>; // by heads, key of the tile: scores, then exp(score - peak), then sums
-var<workgroup> strips: array<vec4f, 16>; // by heads, strip of keys
-var<workgroup> peaks: array<vec4f, 2>; // by heads: the highest score of the chunk
-var<workgroup> shrinks: array<vec4f, 2>; // by heads: what earlier tiles of the chunk are multiplied with
+var<workgroup> weights: array<vec4f, 128>; // by heads, key of the tile: scores, then exp(score - high)
+var<workgroup> highs: array<vec4f, 16>; // by heads, block of the tile: the highest score
 
 // A quad of four query heads from `head` on, transposed; zeros past the heads of the workgroup, and past their end.
 fn load_query(at: u32, head: u32, quad: u32) -> mat4x4f {
   var quads = mat4x4f();
   for (var j = 0u; j < 4u; j++) {
     if (head + j < params.each && quad < params.quads) {
-      quads[j] = q_NHE[at + (head + j) * params.quads + quad];
+      quads[j] = q_NHE[at + (head + j) * params.quads + quad] * params.scale;
     }
   }
   return transpose(quads);
 }
 
-// Every LANES-th quad of a key from e on; past its end the last one.
+// Every LANES-th quad of a key from e on; past its end the last one, which meets zeros of the query.
 fn load_key(at: u32, e: u32) -> mat4x4f {
   let last = params.quads - 1u;
   return mat4x4f(
@@ -79,40 +78,24 @@ fn load_key(at: u32, e: u32) -> mat4x4f {
   );
 }
 
-// The products of four heads with a key's quad; `at` is where the quad lies in `query`.
-fn products(at: u32, k: vec4f) -> vec4f {
-  let stride = select(STRIDE, STRIDE / 2u, UPPER);
-  return query[at] * k.x
-    + query[at + stride] * k.y
-    + query[at + 2u * stride] * k.z
-    + query[at + 3u * stride] * k.w;
-}
-
-fn products_of_four(at: u32, k: mat4x4f) -> vec4f {
-  return products(at, k[0])
-    + products(at + LANES, k[1])
-    + products(at + 2u * LANES, k[2])
-    + products(at + 3u * LANES, k[3]);
+// The products of four heads with a key's quad, one fused multiply-add after the other; `at` is where the quad lies in
+// `query`.
+fn absorb(at: u32, k: vec4f, sum: vec4f) -> vec4f {
+  return fma(
+    query[at + 3u * STRIDE],
+    vec4f(k.w),
+    fma(
+      query[at + 2u * STRIDE],
+      vec4f(k.z),
+      fma(query[at + STRIDE], vec4f(k.y), fma(query[at], vec4f(k.x), sum)),
+    ),
+  );
 }
 
 // The row of a query's key.
 fn row_of(range: vec4u, key: u32) -> u32 {
   let first_keys = range.y - range.x;
   return select(range.z + (key - first_keys), range.x + key, key < first_keys);
-}
-
-// Each column (a head) times its lane of `factors`.
-fn scaled(values: mat4x4f, factors: vec4f) -> mat4x4f {
-  return mat4x4f(
-    values[0] * factors.x,
-    values[1] * factors.y,
-    values[2] * factors.z,
-    values[3] * factors.w,
-  );
-}
-
-fn outer(v: vec4f, p: vec4f) -> mat4x4f {
-  return scaled(mat4x4f(v, v, v, v), p);
 }
 
 @compute @workgroup_size(THREADS)
@@ -142,49 +125,45 @@ fn attention_fwd_split(
   let kv_head = first_head / (params.heads / params.kv_heads);
   let halves = select(1u, 2u, UPPER);
   let nh = n * params.heads + first_head;
-  if (t < STRIDE) {
-    let stride = STRIDE / halves;
-    let columns = load_query(nh * quads, t / stride * 4u, t % stride);
+  if (t < STRIDE * halves) {
+    let columns = load_query(nh * quads, t / STRIDE * 4u, t % STRIDE);
     for (var j = 0u; j < 4u; j++) {
-      query[(t / stride * 4u + j) * stride + t % stride] = columns[j];
+      query[(t / STRIDE * 4u + j) * STRIDE + t % STRIDE] = columns[j];
     }
   }
   workgroupBarrier();
 
-  let value_quad = t % quads;
-  let value_lane = t / quads;
-  let value_lanes = min(16u, 1u << firstLeadingBit(THREADS / quads));
-  let owner_heads = t % OWNERS / quads;
-  let owner_lane = t / OWNERS;
-  let head = owner_heads * 4u + owner_lane;
-  let owns = head < params.each && owner_heads < halves;
-  // Of the quad that the thread owns, over all chunks.
+  // The result that the thread owns: a quad of a head. Heads side by side, so that they share a load.
+  let head = t % (4u * halves);
+  let quad = t / (4u * halves);
+  let owns = head < params.each && quad < quads;
   var total = vec4f();
   var total_high = LOWEST;
   var total_sum = 0.0;
 
   for (var start = begin; start < end; start += CHUNK) {
     let stop = min(start + CHUNK, end);
-    var peak = vec4f(LOWEST);
-    var sums = vec4f();
-    var low = mat4x4f();
-    var upper = mat4x4f();
+    var value = vec4f();
+    var high = LOWEST;
+    var sum = 0.0;
+    var peak = vec4f(LOWEST); // of the tiles before, for four heads
     for (var tile = start; tile < stop; tile += TILE) {
       // Products: a quarter of a key to a thread.
-      var lanes_low = vec4f();
-      var lanes_upper = vec4f();
       let key_row = row_of(range, min(tile + t / LANES, stop - 1u));
       let key_at = (key_row * params.kv_heads + kv_head) * quads;
+      var even = mat2x4f(); // of heads 0 to 3, 4 to 7
+      var odd = mat2x4f();
       for (var e = t % LANES; e < quads; e += 4u * LANES) {
         let k = load_key(key_at, e);
-        lanes_low += products_of_four(e, k);
-        if (UPPER) {
-          lanes_upper += products_of_four(2u * STRIDE + e, k);
+        for (var j = 0u; j < halves; j++) {
+          let at = j * 4u * STRIDE + e;
+          even[j] = absorb(at + 2u * LANES, k[2], absorb(at, k[0], even[j]));
+          odd[j] = absorb(at + 3u * LANES, k[3], absorb(at + LANES, k[1], odd[j]));
         }
       }
-      partial[t] = lanes_low;
+      partial[t] = even[0] + odd[0];
       if (UPPER) {
-        partial[THREADS + t] = lanes_upper;
+        partial[THREADS + t] = even[1] + odd[1];
       }
       workgroupBarrier();
 
@@ -193,107 +172,65 @@ fn attention_fwd_split(
       var score = vec4f(LOWEST);
       if (scores) {
         if (tile + t % TILE < stop) {
-          score = (partial[4u * t] + partial[4u * t + 1u] + partial[4u * t + 2u] + partial[4u * t + 3u])
-            * params.scale;
+          score = partial[4u * t] + partial[4u * t + 1u] + partial[4u * t + 2u] + partial[4u * t + 3u];
         }
         weights[t] = score;
       }
       workgroupBarrier();
-      if (t < STRIPS * halves) {
-        var high = weights[t * STRIP];
-        for (var j = 1u; j < STRIP; j++) {
-          high = max(high, weights[t * STRIP + j]);
+      if (t < BLOCKS * halves) {
+        var highest = weights[t * BLOCK];
+        for (var j = 1u; j < BLOCK; j++) {
+          highest = max(highest, weights[t * BLOCK + j]);
         }
-        strips[t] = high;
+        highs[t] = highest;
       }
       workgroupBarrier();
       if (scores) {
-        let before = peak;
-        for (var j = 0u; j < STRIPS; j++) {
-          peak = max(peak, strips[t / TILE * STRIPS + j]);
+        var top = peak;
+        for (var j = 0u; j < BLOCKS; j++) {
+          let highest = highs[t / TILE * BLOCKS + j];
+          top = select(top, max(top, highest), j <= t % TILE / BLOCK);
+          peak = max(peak, highest);
         }
-        let p = exp(score - peak);
-        let shrink = exp(before - peak);
-        sums = sums * shrink + p;
-        weights[t] = p;
-        if (t % TILE == 0u) {
-          shrinks[t / TILE] = shrink;
-        }
+        weights[t] = exp(score - top);
       }
       workgroupBarrier();
 
-      // Values: a quad of every value_lanes-th key to a thread. Past the last key the weights are zeros.
-      if (value_lane < value_lanes) {
-        low = scaled(low, shrinks[0]);
-        if (UPPER) {
-          upper = scaled(upper, shrinks[1]);
-        }
-        for (var j = value_lane; j < min(TILE, stop - tile); j += 4u * value_lanes) {
-          var v = mat4x4f();
-          for (var u = 0u; u < 4u; u++) {
-            let row = row_of(range, min(tile + j + u * value_lanes, stop - 1u));
-            v[u] = v_MKE[(row * params.kv_heads + kv_head) * quads + value_quad];
+      // Values. Past the last key the weights are zeros.
+      if (owns) {
+        for (var block = 0u; block < min(TILE, stop - tile); block += BLOCK) {
+          let four = head / 4u;
+          let top = max(high, highs[four * BLOCKS + block / BLOCK][head % 4u]);
+          let shrink = exp(high - top);
+          high = top;
+          var v: array<vec4f, BLOCK>;
+          for (var j = 0u; j < BLOCK; j++) {
+            let row = row_of(range, min(tile + block + j, stop - 1u));
+            v[j] = v_MKE[(row * params.kv_heads + kv_head) * quads + quad];
           }
-          for (var u = 0u; u < 4u; u++) {
-            low += outer(v[u], weights[j + u * value_lanes]);
-            if (UPPER) {
-              upper += outer(v[u], weights[TILE + j + u * value_lanes]);
-            }
+          value *= shrink;
+          var block_sum = 0.0;
+          for (var j = 0u; j < BLOCK; j++) {
+            let p = weights[four * TILE + block + j][head % 4u];
+            value = fma(vec4f(p), v[j], value);
+            block_sum += p;
           }
+          sum = fma(sum, shrink, block_sum);
         }
       }
-    }
-
-    // The threads' sums, added up by those who own the result.
-    workgroupBarrier();
-    if (t < TILE * halves) {
-      weights[t] = sums;
-      if (t % TILE == 0u) {
-        peaks[t / TILE] = peak;
-      }
-    }
-    workgroupBarrier();
-    if (t < STRIPS * halves) {
-      var sum = weights[t * STRIP];
-      for (var j = 1u; j < STRIP; j++) {
-        sum += weights[t * STRIP + j];
-      }
-      strips[t] = sum;
-    }
-    var value = vec4f();
-    for (var lane = 0u; lane < 4u; lane++) {
-      partial[t] = low[lane];
-      if (UPPER) {
-        partial[THREADS + t] = upper[lane];
-      }
-      workgroupBarrier();
-      if (owns && owner_lane == lane) {
-        for (var j = 0u; j < value_lanes; j++) {
-          value += partial[owner_heads * THREADS + j * quads + t % OWNERS % quads];
-        }
-      }
-      workgroupBarrier();
     }
 
     // As in attention_merge.
-    if (owns) {
-      var sum = 0.0;
-      for (var j = 0u; j < STRIPS; j++) {
-        sum += strips[owner_heads * STRIPS + j][owner_lane];
-      }
-      let high = peaks[owner_heads][owner_lane];
-      let top = max(total_high, high);
-      let shrink = exp(total_high - top);
-      let weight = exp(high - top);
-      total = fma(total, vec4f(shrink), value * weight);
-      total_sum = fma(total_sum, shrink, sum * weight);
-      total_high = top;
-    }
+    let top = max(total_high, high);
+    let shrink = exp(total_high - top);
+    let weight = exp(high - top);
+    total = fma(total, vec4f(shrink), value * weight);
+    total_sum = fma(total_sum, shrink, sum * weight);
+    total_high = top;
   }
 
   if (owns) {
     let at = piece * params.rows * params.heads + nh + head;
-    let quad = t % OWNERS % quads;
     if (whole) {
       out_PNHE[at * quads + quad] = total * select(0.0, 1.0 / total_sum, total_sum > 0.0);
       if (quad == 0u) {

@@ -1,46 +1,31 @@
 /**
- * Attention on GPUs: a workgroup for each row and the query heads of a key head, and where there are few of those,
- * as in decoding, for each chunk of its keys.
+ * Attention of few rows on GPUs: a workgroup for each row and the query heads of a key head, and where there are few
+ * of those, as in decoding, for each chunk of its keys.
  */
-import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
 import { gridFor } from '../gpu/operands.ts';
+import type { AttentionInputs, AttentionOutputs, AttentionShape } from './attention-shape.ts';
 
 /** Keys that are summed by themselves: enough to outweigh a piece's result, few enough for many pieces. */
-const CHUNK = 128;
+export const CHUNK = 128;
 /** More workgroups than these fill any GPU without cutting up the rows. */
 const ENOUGH_WORKGROUPS = 2048;
 /** Above this the rows are not cut up either: less than the smallest binding limit, and little beside a cache. */
 const MAX_SCRATCH_BYTES = 64 * 2 ** 20;
-/** Query heads of a workgroup at most, and quads of values that its threads can own for four of them. */
+/** Query heads of a workgroup at most. */
 const MAX_HEADS = 8;
-const MAX_QUADS = 64;
+/** Values of a head that the kernels have room for. */
+export const MAX_HEAD_DIM = 128;
 
-export interface SplitAttentionShape {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-  scale: number;
+export interface SplitAttentionShape extends AttentionShape {
   /** Upper bound of the keys of a row. */
   maxKeys: number;
 }
 
-interface SplitAttentionInputs {
-  q: tf.TensorInfo;
-  k: tf.TensorInfo;
-  v: tf.TensorInfo;
-  ranges: tf.TensorInfo;
-}
-
-/** Whether the kernels have room for heads of `headDim` values. */
-export function canSplitAttention(headDim: number): boolean {
-  return headDim / 4 <= MAX_QUADS;
-}
-
 /** Query heads for a workgroup: a divisor of those of a key head. */
-function headsEach(perKvHead: number, quads: number): number {
+function headsEach(perKvHead: number): number {
   let heads = Math.min(perKvHead, MAX_HEADS);
-  while (perKvHead % heads !== 0 || Math.ceil(heads / 4) * quads > MAX_QUADS) heads -= 1;
+  while (perKvHead % heads !== 0) heads -= 1;
   return heads;
 }
 
@@ -55,16 +40,16 @@ function piecesFor(
   return workgroups < ENOUGH_WORKGROUPS && scratchBytes <= MAX_SCRATCH_BYTES ? pieces : 1;
 }
 
-/** Launches attention as in `attention`; the result does not depend on the number of pieces. @returns out, lse */
+/** Launches attention as in `attention`; the result does not depend on the number of pieces. */
 export function splitAttention(
-  { q, k, v, ranges }: SplitAttentionInputs,
+  { q, k, v, ranges }: AttentionInputs,
   shape: SplitAttentionShape,
-): [out: tf.TensorInfo, lse: tf.TensorInfo] {
+): AttentionOutputs {
   const { heads, kvHeads, headDim, scale } = shape;
   const gpu = currentGpu();
   const [rows] = q.shape as [number];
   const quads = headDim / 4;
-  const each = headsEach(heads / kvHeads, quads);
+  const each = headsEach(heads / kvHeads);
   const workgroups = (rows * heads) / each;
   const pieces = piecesFor(rows, workgroups, shape);
   const out = gpu.empty(q.shape);

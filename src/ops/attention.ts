@@ -5,22 +5,18 @@
  */
 import type * as tf from '@tensorflow/tfjs';
 import { currentGpu } from '../gpu/gpu.ts';
-import { gridFor, type Dispatch } from '../gpu/operands.ts';
+import { gridFor } from '../gpu/operands.ts';
 import { ShapeError } from '../util/errors.ts';
-import { canSplitAttention, splitAttention } from './attention-split.ts';
+import { plainAttention, plainAttentionGradients } from './attention-plain.ts';
+import type { AttentionShape } from './attention-shape.ts';
+import { MAX_HEAD_DIM, splitAttention } from './attention-split.ts';
+import { tileAttention, tileAttentionGradients } from './attention-tile.ts';
 import { asTensor, checkShape, defineOp } from './op.ts';
-import { longThreads } from './threads.ts';
 
-/** Values of a head that a thread of the kernels keeps. */
-const SLICE_DIM = 32;
+/** Rows that fill a GPU in tiles, and are more than decode at once, where each has keys of its own. */
+const MANY_ROWS = 512;
 
-export interface AttentionOptions {
-  /** H: query heads. */
-  heads: number;
-  /** K: key and value heads, a divisor of H; query head h uses head floor(h / (H / K)). */
-  kvHeads: number;
-  /** E: a multiple of 4. */
-  headDim: number;
+export interface AttentionOptions extends AttentionShape {
   /**
    * int32 [N, 4]: query row n sees the key rows [r0, r1) and then [r2, r3). A range is empty when its ends are
    * equal; the two must not overlap, and their ends must lie in order within [0, M], which the GPU does not check.
@@ -31,8 +27,6 @@ export interface AttentionOptions {
    * Needed for gradients.
    */
   inverse_M2: tf.Tensor | undefined;
-  /** What a score is multiplied with, usually 1 / sqrt(E). */
-  scale: number;
   /**
    * No row sees more keys than this, which the GPU does not check; M where not given. A bound near the truth spares
    * GPUs scratch memory and idle workgroups.
@@ -40,29 +34,14 @@ export interface AttentionOptions {
   maxKeys?: number;
 }
 
-interface Attrs extends Record<string, number | boolean> {
-  heads: number;
-  kvHeads: number;
-  headDim: number;
-  scale: number;
+interface Attrs extends AttentionShape, Record<string, number | boolean> {
   maxKeys: number;
   hasInverse: boolean;
 }
 
-/** What the kernels over query rows share: two heads of one key head to a thread where there are two. */
-function queryLaunch(
-  rows: number,
-  { heads, kvHeads, headDim, scale }: Attrs,
-): Pick<Dispatch, 'params' | 'constants' | 'grid'> {
-  const pair = (heads / kvHeads) % 2 === 0;
-  const quads = headDim / 4;
-  const threads = ((rows * heads) / (pair ? 2 : 1)) * Math.ceil(headDim / SLICE_DIM);
-  const { constants, grid } = longThreads(threads);
-  return {
-    params: { rows, heads, kv_heads: kvHeads, quads, scale },
-    constants: { ...constants, QUADS: quads, PAIR: pair ? 1 : 0 },
-    grid,
-  };
+/** Whether the kernels for GPUs are to be taken, and have room for a head. */
+function sharesWork({ headDim }: AttentionShape): boolean {
+  return currentGpu().sharesWork && headDim <= MAX_HEAD_DIM;
 }
 
 type Input = 'q' | 'k' | 'v' | 'ranges' | 'inverse';
@@ -72,19 +51,13 @@ const attentionOp = defineOp<Input, Attrs>({
   saveInputs: ['q', 'k', 'v', 'ranges', 'inverse'],
   saveOutputs: [true, true],
   forward({ q, k, v, ranges }, attrs) {
-    const gpu = currentGpu();
-    if (gpu.sharesWork && canSplitAttention(attrs.headDim)) return splitAttention({ q, k, v, ranges }, attrs);
+    const inputs = { q, k, v, ranges };
+    if (!sharesWork(attrs)) return plainAttention(inputs, attrs);
     const [rows] = q.shape as [number];
-    const out = gpu.empty(q.shape);
-    const lse = gpu.empty([rows, attrs.heads]);
-    gpu.dispatch('attention/attention_fwd', {
-      operands: { q_NHE: q, k_MKE: k, v_MKE: v, ranges_N4: ranges, out_NHE: out, lse_NH: lse },
-      ...queryLaunch(rows, attrs),
-    });
-    return [out, lse];
+    return rows < MANY_ROWS ? splitAttention(inputs, attrs) : tileAttention(inputs, attrs);
   },
   gradient([dOut], [q, k, v, ranges, inverse, out, lse], attrs) {
-    const { heads, kvHeads, headDim, scale, hasInverse } = attrs;
+    const { heads, kvHeads, headDim, hasInverse } = attrs;
     if (!hasInverse) {
       throw new ShapeError({
         where: 'attention.inverse_M2',
@@ -93,38 +66,19 @@ const attentionOp = defineOp<Input, Attrs>({
       });
     }
     const gpu = currentGpu();
-    const quads = headDim / 4;
-    const constants = { QUADS: quads };
     const [[rows], [keyRows]] = [q!.shape as [number], k!.shape as [number]];
     const stats = gpu.empty([rows, heads, 2]);
     gpu.dispatch('attention/attention_bwd_stats', {
       operands: { out_NHE: out!, dout_NHE: dOut!, lse_NH: lse!, stats_NH: stats },
       params: { count: rows * heads },
-      constants,
+      constants: { QUADS: headDim / 4 },
       grid: gridFor(rows * heads, 64),
     });
-    const operands = {
-      q_NHE: q!,
-      k_MKE: k!,
-      v_MKE: v!,
-      ranges_N4: ranges!,
-      dout_NHE: dOut!,
-      stats_NH: stats,
-    };
     // All three at once, outside the thunks: one kernel makes two of them.
-    const dq = gpu.empty(q!.shape);
+    const gradientsOf = sharesWork(attrs) ? tileAttentionGradients : plainAttentionGradients;
+    const inputs = { q: q!, k: k!, v: v!, ranges: ranges!, inverse: inverse!, dOut: dOut!, stats };
+    const { dq, dkv } = gradientsOf(inputs, attrs);
     const columns = kvHeads * headDim;
-    const dkv = gpu.empty([keyRows, 2 * columns]);
-    gpu.dispatch('attention/attention_bwd_q', {
-      operands: { ...operands, dq_NHE: dq },
-      ...queryLaunch(rows, attrs),
-    });
-    gpu.dispatch('attention/attention_bwd_kv', {
-      operands: { ...operands, inverse_M2: inverse!, dkv_M2KE: dkv },
-      params: { rows: keyRows, heads, kv_heads: kvHeads, quads, scale },
-      constants,
-      grid: gridFor(keyRows * kvHeads * Math.ceil(headDim / SLICE_DIM), 64),
-    });
     const [dk, dv] = [gpu.empty(k!.shape), gpu.empty(v!.shape)];
     gpu.dispatch('attention/split_kv', {
       operands: { dkv_M2C: dkv, dk_MC: dk, dv_MC: dv },

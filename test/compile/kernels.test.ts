@@ -26,6 +26,8 @@ const CHOICES: readonly (readonly KernelConstants[])[] = [
   [0, 1, 2].map((scale) => ({ SCALE: scale })),
   [0, 1, 2].map((loss) => ({ LOSS: loss })),
   [1, 2, 3, 4].map((estimate) => ({ KL: estimate })),
+  // Heads of at most 32, 64, 96 and 128 values.
+  [1, 2, 3, 4].map((slots) => ({ SLOTS: slots })),
   ...[
     'HAS_BIAS',
     'F16_SCALES',

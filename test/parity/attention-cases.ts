@@ -123,6 +123,7 @@ export const CASES: readonly Case[] = [
     { heads: 14, kvHeads: 2, headDim: 20 },
     { heads: 8, kvHeads: 1, headDim: 128 },
     { heads: 16, kvHeads: 2, headDim: 4 },
+    { heads: 40, kvHeads: 1, headDim: 4 },
     { heads: 9, kvHeads: 1, headDim: 36 },
     { heads: 8, kvHeads: 1, headDim: 256 },
     { heads: 1, kvHeads: 1, headDim: 260 },

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { attention } from '../../src/ops/attention.ts';
+import { splitAttention } from '../../src/ops/attention-split.ts';
+import { tileAttention } from '../../src/ops/attention-tile.ts';
 import { ShapeError } from '../../src/util/errors.ts';
 import {
   CASES,
@@ -169,6 +171,31 @@ describe.each(['cpu', 'gpu'] as const)('kernels of the family %s', (family) => {
     });
   });
 });
+
+it.each(CASES.filter(({ headDim }) => headDim <= 128))(
+  'gives a row the same bits in a tile as by itself and in pieces: $name, $heads:$kvHeads heads of $headDim',
+  async (shape) => {
+    const { c, q, k, v } = make(shape);
+    const { N, M, heads, kvHeads, headDim } = c;
+    await guarded(device.gpu, async ({ input, read }) => {
+      const inputs = {
+        q: input([N, heads * headDim], q),
+        k: input([M, kvHeads * headDim], k),
+        v: input([M, kvHeads * headDim], v),
+        ranges: input([N, 4], Int32Array.from(c.ranges)),
+      };
+      const [tiled, tiledLse] = tileAttention(inputs, c);
+      expectClose(await read(tiled), reference.attention(q, k, v, c), TOLERANCE, 'out');
+      // Without a bound by which they are cut into pieces, rows stay whole.
+      const longest = Math.max(...shape.ranges.map(([r0, r1, r2, r3]) => r1 - r0 + r3 - r2));
+      for (const maxKeys of [longest, 0]) {
+        const [out, lse] = splitAttention(inputs, { ...c, maxKeys });
+        expect(await read(tiled), `bound ${maxKeys}`).toEqual(await read(out));
+        expectClose(await read(tiledLse), await read(lse), TOLERANCE, 'lse');
+      }
+    });
+  },
+);
 
 it('has float64 gradients that agree with finite differences', () => {
   const ranges = sharedPrefix([{ prompt: 3, responses: [2, 1] }]);

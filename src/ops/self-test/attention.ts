@@ -1,5 +1,5 @@
 import { attention } from '../attention.ts';
-import { type Check, checkDifferentiable, hostTensor, type KernelTest, uploadInts } from './case.ts';
+import { type Check, checkDifferentiable, hostTensor, type KernelTest, upload, uploadInts } from './case.ts';
 
 /**
  * Query heads and key heads: two that share one, and each with its own; and a bound on the keys of a row, once so
@@ -29,6 +29,9 @@ const INVERSE = [
   [4, 5],
 ] as const;
 
+/** The rows so many times over: enough for GPUs to take them in tiles. */
+const REPEATS = 100;
+
 /** An online softmax, and sums over 12 values and 5 keys. */
 const TOLERANCE = 4e-6;
 
@@ -37,15 +40,45 @@ export const attentionTest: KernelTest = {
   kernels: [
     'attention/attention_fwd',
     'attention/attention_fwd_split',
+    'attention/attention_fwd_tile',
     'attention/attention_merge',
     'attention/attention_bwd_stats',
     'attention/attention_bwd_q',
+    'attention/attention_bwd_q_tile',
     'attention/attention_bwd_kv',
+    'attention/attention_bwd_kv_tile',
     'attention/split_kv',
   ],
   tolerance: TOLERANCE,
-  launch: () => HEADS.flatMap(([heads, kvHeads, maxKeys]) => check(heads, kvHeads, maxKeys)),
+  launch: () => [...HEADS.flatMap(([heads, kvHeads, maxKeys]) => check(heads, kvHeads, maxKeys)), manyRows()],
 };
+
+/** The output for many rows; gradients take the same kernels for any number. */
+function manyRows(): Check {
+  const [N, M, heads, kvHeads] = [REPEATS * RANGES.length, INVERSE.length, 4, 2];
+  const [q, k, v] = [
+    hostTensor([RANGES.length, heads * E], 4),
+    hostTensor([M, kvHeads * E], 5),
+    hostTensor([M, kvHeads * E], 6),
+  ] as const;
+  const repeated = <T>(values: ArrayLike<T>): T[] =>
+    Array.from({ length: REPEATS }, () => Array.from(values)).flat();
+  const queries = upload({ shape: [N, heads * E], values: Float32Array.from(repeated(q.values)) });
+  const actual = attention(queries, upload(k), upload(v), {
+    heads,
+    kvHeads,
+    headDim: E,
+    scale: SCALE,
+    ranges_N4: uploadInts([N, 4], repeated(RANGES.flat())),
+    inverse_M2: undefined,
+  });
+  const [q64, k64, v64] = [q, k, v].map(({ values }) => Float64Array.from(values));
+  return {
+    label: 'attention of many rows',
+    actual,
+    expected: repeated(reference(q64!, k64!, v64!, heads, kvHeads)),
+  };
+}
 
 function check(heads: number, kvHeads: number, maxKeys: number): Check[] {
   const [N, M] = [RANGES.length, INVERSE.length];
