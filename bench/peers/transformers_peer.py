@@ -5,7 +5,7 @@ transformers as a child process: reads one JSON request a line, answers with one
       -> {"versions": {...}, "threads", "device"} or {"absent": "why"}
   {"generate": {"input_ids": [[..]], "grids": [[t, h, w]], "responses", "tokens"}}
       -> {"seconds"}: all prompts at once, `responses` to each, sampled at temperature 1
-  {"step": as above} -> {"samplingSeconds", "referenceSeconds", "updateSeconds", "peakBytes"}: a GRPO step
+  {"step": as above, with "recompute"} -> {"samplingSeconds", "referenceSeconds", "updateSeconds", "peakBytes"}: a GRPO step
 
 The caller says when each round runs, so that rounds of several programs alternate; between requests this one
 sleeps. `grids` are the pictures of the prompts in order (patches: time, height, width); their pixels are noise.
@@ -94,6 +94,8 @@ def sample(model, input_ids, grids, responses, tokens):
             min_new_tokens=tokens,
             max_new_tokens=tokens,
             pad_token_id=0,
+            # In a response they would ask for pictures that are not there.
+            suppress_tokens=[model.config.image_token_id, model.config.video_token_id],
         )
     sampled = output.shape[1] - ids.shape[1]
     if sampled != tokens or output.shape[0] != responses * ids.shape[0]:
@@ -116,7 +118,7 @@ def response_logprobs(model, sequences, grids, tokens):
     return chosen - logits.logsumexp(-1)
 
 
-def step(model, input_ids, grids, responses, tokens):
+def step(model, input_ids, grids, responses, tokens, recompute):
     """A GRPO step: sampling, the reference where it costs no second model, and one update with AdamW, by prompt."""
     import contextlib
 
@@ -140,8 +142,9 @@ def step(model, input_ids, grids, responses, tokens):
         references = [response_logprobs(model, ids, own, tokens) for ids, own in groups]
     scored = clock(model)
     model.train()
-    model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
-    model.enable_input_require_grads()
+    if recompute:
+        model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+        model.enable_input_require_grads()
     for (ids, own), reference in zip(groups, references):
         new = response_logprobs(model, ids, own, tokens)
         advantage = torch.tensor([[1.0], [-1.0]], device=new.device).repeat(responses, 1)[:responses]
@@ -155,7 +158,8 @@ def step(model, input_ids, grids, responses, tokens):
     optimizer.step()
     optimizer.zero_grad()
     updated = clock(model)
-    model.gradient_checkpointing_disable()
+    if recompute:
+        model.gradient_checkpointing_disable()
     model.eval()
     return {
         "samplingSeconds": sampled - began,

@@ -6,6 +6,7 @@ import { parseConfig } from '../config/load.ts';
 import type { Config } from '../config/schema.ts';
 import { Gpu } from '../gpu/gpu.ts';
 import type { AdapterChoice } from '../gpu/adapter.ts';
+import { ServiceError } from '../util/errors.ts';
 import { log } from '../util/log.ts';
 import { fullPrompts, takeFullStep } from '../train/full-step.ts';
 import { closeLearner, openLearner, type Learner } from '../train/learner.ts';
@@ -178,7 +179,7 @@ async function peerStep(
   python: string | undefined,
   folder: string,
   model: Omit<PeerModel, 'folder'> | undefined,
-  { rollout, data }: Config,
+  { model: settings, rollout, data }: Config,
   prompts: readonly Prompt[],
 ): Promise<(PeerFacts & PeerStep) | Absent> {
   if (!model) return { absent: 'no counterpart' };
@@ -191,8 +192,12 @@ async function peerStep(
       responses: rollout.n,
       tokens: data.max_response_length,
     };
-    await peer.step(work);
-    return { ...peer.facts, ...(await peer.step(work)) };
+    const recompute = settings.gradient_checkpointing;
+    await peer.step(work, recompute);
+    return { ...peer.facts, ...(await peer.step(work, recompute)) };
+  } catch (error) {
+    if (error instanceof ServiceError) return { absent: error.message };
+    throw error;
   } finally {
     peer.close();
   }

@@ -80,7 +80,8 @@ export async function checkMemory(
       const gpu = await Gpu.open(adapter);
       const random = shape && ({ fromScratch: true, randomFormat: 'bf16' } as const);
       const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, random);
-      await takeFullStep(learner, fullPrompts(learner), 1);
+      const prompts = fullPrompts(learner);
+      for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
       const { peakBytes: measuredBytes } = gpu.budget;
       closeLearner(learner);
       checks.push({ name, plannedBytes, measuredBytes, ratio: plannedBytes / measuredBytes });

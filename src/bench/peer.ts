@@ -115,9 +115,13 @@ export class Peer {
     return seconds;
   }
 
-  /** Samples, scores with the reference, and updates once. @throws {ServiceError} when the peer fails */
-  async step({ inputIds, ...rest }: PeerWork): Promise<PeerStep> {
-    return this.#ask({ step: { input_ids: inputIds, ...rest } }, stepSchema);
+  /**
+   * Samples, scores with the reference, and updates once.
+   * @param recompute keeps only what blocks are given for the backward pass
+   * @throws {ServiceError} when the peer fails
+   */
+  async step({ inputIds, ...rest }: PeerWork, recompute: boolean): Promise<PeerStep> {
+    return this.#ask({ step: { input_ids: inputIds, ...rest, recompute } }, stepSchema);
   }
 
   async #ask<S extends z.ZodType>(request: object, schema: S): Promise<z.output<S>> {

@@ -71,12 +71,19 @@ export async function takeFullStep(
   const requests = prompts.map((prompt) => ({ prompt, count: config.rollout.n }));
   const sampling = samplingOf(config, config.rollout.temperature, step);
   const responses = await watch.time('gen', () => rollouts.generate(requests, sampling));
-  const groups = prompts.map((prompt, g) =>
-    responses[g]!.map((response, r) => fullEpisode(learner, prompt, response, g, r)),
-  );
+  const groups = prompts
+    .slice(0, trainedGroups(learner))
+    .map((prompt, g) => responses[g]!.map((response, r) => fullEpisode(learner, prompt, response, g, r)));
   if (config.algorithm.kl_coef > 0) await watch.time('ref', () => addReference(context, groups));
   const meter = await watch.time('update_actor', () => updatePolicy(context, groups, 0));
   return { watch, meter, groups };
+}
+
+/** All; on a planning device as many as make two passes, because the others are like them. */
+function trainedGroups({ config: { data, rollout, trainer }, gpu }: Learner): number {
+  if (!gpu.isPlanning) return data.rollout_batch_size;
+  const rows = data.max_prompt_length + rollout.n * data.max_response_length;
+  return Math.ceil((2 * trainer.micro_batch_tokens) / rows) + 1;
 }
 
 /** An episode that beats or loses to its group. What a planning device cannot sample is noise. */

@@ -1,6 +1,6 @@
 /**
  * What a configuration needs of the GPU's memory, before anything is loaded: the run is opened on a device that
- * computes nothing and takes one step of full size there, so that every allocation is counted where it is made.
+ * computes nothing and takes two steps of full size there, so that every allocation is counted where it is made.
  */
 import { parseConfig } from '../config/load.ts';
 import { resolvedYaml } from '../config/resolved.ts';
@@ -36,7 +36,9 @@ export async function planMemory(config: Config, modelRevision: string | null = 
   const limitBytes = memoryLimit(config);
   const gpu = await Gpu.openForPlanning(config.trainer.gpu.adapter, limitBytes);
   const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, { modelRevision });
-  await takeFullStep(learner, fullPrompts(learner), 1);
+  const prompts = fullPrompts(learner);
+  // The second finds free buffers of the first.
+  for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
   const { peakBytes, peak } = gpu.budget;
   closeLearner(learner);
   return { peakBytes, peak, limitBytes };

@@ -29,7 +29,9 @@ function configOf(overrides: readonly string[]): Config {
 async function measure(config: Config, budgetBytes = Infinity) {
   const gpu = await Gpu.open(config.trainer.gpu.adapter, budgetBytes);
   const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0);
-  const { groups } = await takeFullStep(learner, fullPrompts(learner), 1);
+  const prompts = fullPrompts(learner);
+  await takeFullStep(learner, prompts, 1);
+  const { groups } = await takeFullStep(learner, prompts, 2);
   const lengths = groups.flat().map(({ tokens }) => tokens.length);
   const { peakBytes, peak } = gpu.budget;
   closeLearner(learner);
