@@ -41,7 +41,12 @@ const model = z.strictObject({
     ),
   lora: z
     .strictObject({
-      rank: z.int().min(0).default(0).describe('Rank of the adapter matrices; 0 trains all weights.'),
+      rank: z
+        .int()
+        .min(0)
+        .multipleOf(4, { error: 'a multiple of 4' })
+        .default(0)
+        .describe('Rank of the adapter matrices, a multiple of 4; 0 trains all weights.'),
       alpha: z.number().positive().default(64).describe('The adapter is scaled by alpha / rank.'),
       use_rslora: z
         .boolean()

@@ -1,6 +1,9 @@
 /** Rules that join several keys (config/checks.ts): a message for each way to break one. */
+import { readdirSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
-import { parseConfig } from '../../src/config/load.ts';
+import { loadConfig, parseConfig } from '../../src/config/load.ts';
 
 const MINIMAL = ['model.path=m', 'data.train_files=t.jsonl'];
 const REPLAY = ['rollout.engine=replay', 'rollout.replay_file=r.jsonl'];
@@ -50,6 +53,7 @@ it.each([
     ['algorithm.clip_ratio_dual=3', 'algorithm.loss_type=sapo'],
     /clip_ratio_dual: expected null, because loss_type sapo .* found 3/,
   ],
+  [['model.lora.rank=6'], /lora\.rank: expected a multiple of 4, found 6/],
   [['algorithm.mini_batch_prompts=3'], /mini_batch_prompts: expected a divisor of .*\(8\), found 3/],
   [
     ['trainer.val_freq=5', 'trainer.val_after_train=true'],
@@ -62,4 +66,13 @@ it.each([
 it('lets rounded weights carry an adapter', () => {
   const config = parseConfig('', 'a.yaml', [...MINIMAL, 'model.quantization=int4', 'model.lora.rank=4']);
   expect(config.model.quantization).toBe('int4');
+});
+
+const CONFIGS = new URL('../../configs/', import.meta.url);
+
+it.each(readdirSync(CONFIGS))('reads configs/%s, which says what it needs', async (name) => {
+  const file = fileURLToPath(new URL(name, CONFIGS));
+  const [header] = (await readFile(file, 'utf8')).split('\n\n');
+  for (const topic of ['Hardware', 'Command']) expect(header).toMatch(new RegExp(`^# ${topic}: `, 'm'));
+  expect((await loadConfig(file)).model.path).not.toBe('');
 });
