@@ -33,7 +33,6 @@ const LARGE = [
   'data.max_pixels=200704',
   'data.rollout_batch_size=8',
   'rollout.n=8',
-  'model.gradient_checkpointing=true',
 ];
 
 const ON_GPU: readonly Case[] = [
@@ -54,6 +53,7 @@ const ON_CPU: readonly Case[] = [
   {
     name: 'the model in full, f32',
     overrides: [
+      'model.gradient_checkpointing=false',
       'data.max_prompt_length=128',
       'data.max_response_length=64',
       'rollout.min_tokens=64',

@@ -37,6 +37,7 @@ function configOf(scenario: Scenario, overrides: string[]): Config {
   const { optimizer } = scenario;
   const keys = [
     'model.path=unused',
+    'model.gradient_checkpointing=false',
     'data.train_files=unused',
     `data.max_response_length=${scenario.max_response_length}`,
     'rollout.n=3',

@@ -27,7 +27,7 @@ describe('defaults', () => {
     expect(config.model).toEqual({
       path: 'm',
       freeze_vision_tower: false,
-      gradient_checkpointing: false,
+      gradient_checkpointing: true,
       quantization: 'none',
       quantization_group: 32,
       quantization_scales: 'f16',
