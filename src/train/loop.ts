@@ -142,7 +142,7 @@ function isBeforeUpdate(error: unknown): boolean {
 function announce(
   { gpu, policy, rows, valRows, folder, totalSteps }: Run,
   done: number,
-  { peakBytes }: MemoryPlan,
+  { peakBytes, limitBytes }: MemoryPlan,
 ): void {
   const trainable = policy.model.layers.trainable().reduce((sum, { tensor }) => sum + tensor.size, 0);
   log.info(`adapter   ${gpu.name} (${gpu.kind})`);
@@ -152,6 +152,9 @@ function announce(
   );
   log.info(`data      ${rows.length} rows to train on, ${valRows.length} held out`);
   log.info(`memory    ${gigabytes(peakBytes)} at full length`);
+  if (peakBytes > limitBytes) {
+    log.warn(`that is more than trainer.gpu.memory_budget_gb; \`wethink doctor\` tells what would help`);
+  }
   log.info(`run       ${folder.path}, steps ${done + 1} to ${totalSteps}`);
 }
 
