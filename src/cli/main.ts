@@ -35,6 +35,10 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit(error.code === 'EPIPE' ? 0 : 1);
 });
 
+// Node ends a program, with status 13 and no word, when all that it waits for is in threads that do not keep it alive:
+// idle threads of the verifiers do not, and one command in thousands was seen to end so between two of its steps.
+const alive = setInterval(() => {}, 60_000);
+
 try {
   await yargs(args)
     .scriptName('wethink')
@@ -69,4 +73,6 @@ try {
     .parseAsync();
 } catch (error) {
   process.exitCode = reportError(error);
+} finally {
+  clearInterval(alive);
 }
