@@ -1,4 +1,5 @@
 /** Reports as text: what they ran on, and a table of what was measured. */
+import { table } from '../util/table.ts';
 import type { Machine } from './machine.ts';
 import type { Rounds } from './median.ts';
 import type { Absent } from './peer.ts';
@@ -16,7 +17,7 @@ export function formatTable(
     `${adapter.name} (${adapter.kind}); ${cpu}, ${cores} cores, load ${load.toFixed(1)}; ${date}`,
     software.join(', '),
     '',
-    ...table(rows),
+    ...table(rows, { numbers: true, indent: '' }),
     '',
   ].join('\n');
 }
@@ -30,12 +31,4 @@ export function figures(result: Rounds | Absent): [string, string] {
 /** Three digits, and all those before the point. */
 export function number(value: number): string {
   return Math.abs(value) >= 100 || value === 0 ? value.toFixed(0) : value.toPrecision(3);
-}
-
-/** Lines of aligned columns. */
-function table(rows: readonly Row[]): string[] {
-  const [first, second] = [0, 1].map((column) => Math.max(...rows.map((row) => row[column]!.length)));
-  return rows.map(([name, median, spread]) =>
-    `${name.padEnd(first!)}  ${median.padStart(second!)}  ${spread}`.trimEnd(),
-  );
 }

@@ -14,7 +14,7 @@ import { planMemory } from '../train/memory-plan.ts';
 import { roundsOf, type Rounds } from './median.ts';
 import { Peer, type Absent, type PeerFacts, type PeerModel, type PeerStep } from './peer.ts';
 import type { Prompt } from '../processor/prompt.ts';
-import { makeModelFolder, removeModelFolder, type ModelShape, WHOLE_3B, WHOLE_7B } from './shapes.ts';
+import { RANDOM_BF16, withModelFolder, type ModelShape, WHOLE_3B, WHOLE_7B } from './shapes.ts';
 
 interface Case {
   name: string;
@@ -92,12 +92,8 @@ export interface StepOptions {
 export async function measureSteps(options: StepOptions, isSoftware: boolean): Promise<StepResult[]> {
   const results: StepResult[] = [];
   for (const one of isSoftware ? ON_CPU : ON_GPU) {
-    const folder = one.shape ? await makeModelFolder(one.shape, options.model) : options.model;
-    try {
-      results.push(await measureStep(one, folder, options));
-    } finally {
-      if (one.shape) await removeModelFolder(folder);
-    }
+    const { model } = options;
+    results.push(await withModelFolder(one.shape, model, (folder) => measureStep(one, folder, options)));
   }
   return results;
 }
@@ -115,8 +111,7 @@ async function measureStep(
   ]);
   const { peakBytes: plannedBytes } = await planMemory(config);
   const gpu = await Gpu.open(adapter);
-  const random = shape && ({ fromScratch: true, randomFormat: 'bf16' } as const);
-  const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, random);
+  const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, shape && RANDOM_BF16);
   const prompts = fullPrompts(learner);
   const timed: Record<'sampling' | 'reference' | 'update', number[]> = {
     sampling: [],

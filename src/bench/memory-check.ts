@@ -6,9 +6,9 @@ import { fullPrompts, takeFullStep } from '../train/full-step.ts';
 import { closeLearner, openLearner } from '../train/learner.ts';
 import { planMemory } from '../train/memory-plan.ts';
 import {
-  makeModelFolder,
-  removeModelFolder,
+  RANDOM_BF16,
   scaled,
+  withModelFolder,
   type ModelShape,
   TWO_LAYERS_OF_3B,
   TWO_LAYERS_OF_7B,
@@ -19,27 +19,26 @@ interface Case {
   name: string;
   /** Of a model with random weights; the folder's own model where there is none. */
   shape?: ModelShape;
+  responseTokens: number;
   overrides: readonly string[];
 }
 
 const CASES: readonly Case[] = [
   {
     name: 'the model in full, with a reference',
-    overrides: [
-      'model.gradient_checkpointing=false',
-      'data.max_prompt_length=128',
-      'data.max_response_length=64',
-      'algorithm.kl_coef=0.01',
-    ],
+    responseTokens: 64,
+    overrides: ['model.gradient_checkpointing=false', 'data.max_prompt_length=128', 'algorithm.kl_coef=0.01'],
   },
   {
     name: 'two layers of 3B, LoRA 64, recomputed',
     shape: TWO_LAYERS_OF_3B,
+    responseTokens: 16,
     overrides: ['model.lora.rank=64', 'algorithm.kl_coef=0.01'],
   },
   {
     name: 'two layers of 7B on int4, LoRA 16',
     shape: TWO_LAYERS_OF_7B,
+    responseTokens: 16,
     overrides: ['model.lora.rank=16', 'model.quantization=int4', 'algorithm.kl_coef=0'],
   },
 ];
@@ -48,7 +47,6 @@ const CASES: readonly Case[] = [
 const COMMON = [
   'data.train_files=none',
   'data.max_prompt_length=48',
-  'data.max_response_length=16',
   'data.rollout_batch_size=2',
   'data.max_pixels=12544',
   'rollout.n=2',
@@ -70,29 +68,32 @@ export async function checkMemory(
   scale: Scale,
 ): Promise<MemoryCheck[]> {
   const checks: MemoryCheck[] = [];
-  for (const { name, shape, overrides } of CASES) {
-    const folder = shape ? await makeModelFolder(scaled(shape, scale), model) : model;
-    try {
-      const length = [...COMMON, ...overrides].findLast((key) => key.startsWith('data.max_response_length'))!;
-      const config = parseConfig('', 'memory', [
-        ...COMMON,
-        ...overrides,
-        `rollout.min_tokens=${length.split('=')[1]}`,
-        `model.path=${folder}`,
-        `trainer.gpu.adapter=${adapter}`,
-      ]);
-      const { peakBytes: plannedBytes } = await planMemory(config);
-      const gpu = await Gpu.open(adapter);
-      const random = shape && ({ fromScratch: true, randomFormat: 'bf16' } as const);
-      const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, random);
-      const prompts = fullPrompts(learner);
-      for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
-      const { peakBytes: measuredBytes } = gpu.budget;
-      closeLearner(learner);
-      checks.push({ name, plannedBytes, measuredBytes, ratio: plannedBytes / measuredBytes });
-    } finally {
-      if (shape) await removeModelFolder(folder);
-    }
+  for (const one of CASES) {
+    const shape = one.shape && scaled(one.shape, scale);
+    checks.push(await withModelFolder(shape, model, (folder) => checkCase(one, folder, adapter)));
   }
   return checks;
+}
+
+async function checkCase(
+  { name, shape, responseTokens, overrides }: Case,
+  folder: string,
+  adapter: AdapterChoice,
+): Promise<MemoryCheck> {
+  const config = parseConfig('', 'memory', [
+    ...COMMON,
+    ...overrides,
+    `data.max_response_length=${responseTokens}`,
+    `rollout.min_tokens=${responseTokens}`,
+    `model.path=${folder}`,
+    `trainer.gpu.adapter=${adapter}`,
+  ]);
+  const { peakBytes: plannedBytes } = await planMemory(config);
+  const gpu = await Gpu.open(adapter);
+  const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, shape && RANDOM_BF16);
+  const prompts = fullPrompts(learner);
+  for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
+  const { peakBytes: measuredBytes } = gpu.budget;
+  closeLearner(learner);
+  return { name, plannedBytes, measuredBytes, ratio: plannedBytes / measuredBytes };
 }

@@ -9,11 +9,11 @@ import { measureLarge, type LargeResult } from './large.ts';
 import { describeMachine, type Machine } from './machine.ts';
 import { ROLLOUT_PARTS, type RolloutPart, type Scale } from './parts.ts';
 import {
-  makeModelFolder,
-  removeModelFolder,
+  RANDOM_BF16,
   scaled,
   TWO_LAYERS_OF_7B,
   WHOLE_3B,
+  withModelFolder,
   type ModelShape,
 } from './shapes.ts';
 import { measureTokens, type TokensResult } from './tokens.ts';
@@ -52,9 +52,6 @@ export interface RolloutBenchReport {
 /** What is asked of a GPU: the picture takes 256 of a prompt's tokens. */
 const LARGE = { promptTokens: 1024, pictureSide: 32, tokens: 512, group: 8, batches: [8, 64] } as const;
 
-/** Random frozen weights in the format that published models have. */
-const RANDOM_BF16 = { ...FROZEN, fromScratch: true, randomFormat: 'bf16' as const };
-
 /** @throws {GpuError} when there is no such adapter, {CheckpointError} when the model folder is not whole */
 export async function benchRollout(options: RolloutBenchOptions): Promise<RolloutBenchReport> {
   const { model, adapter, parts, python, scale, ...sizes } = options;
@@ -78,12 +75,8 @@ export async function benchRollout(options: RolloutBenchOptions): Promise<Rollou
     }
   };
   const withShape = async <T>(shape: ModelShape, measure: (policy: Policy) => Promise<T>): Promise<T> => {
-    const folder = await makeModelFolder(scaled(shape, scale), model);
-    try {
-      return await withPolicy(folder, RANDOM_BF16, measure);
-    } finally {
-      await removeModelFolder(folder);
-    }
+    const settings = { ...FROZEN, ...RANDOM_BF16 };
+    return withModelFolder(scaled(shape, scale), model, (folder) => withPolicy(folder, settings, measure));
   };
   const measure: Readonly<Record<RolloutPart, () => Promise<void>>> = {
     tokens: async () => {

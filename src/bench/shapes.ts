@@ -83,11 +83,10 @@ const PROCESSOR_FILES = /^(tokenizer|vocab|merges|chat_template|preprocessor_con
 
 /**
  * Makes a temporary folder with a configuration of this shape and the processor's files of another model.
- * Remove it with `removeModelFolder`.
  * @param model path of that folder, or name on the Hugging Face hub
  * @throws {CheckpointError} when it has no tokenizer of the Qwen2 kind
  */
-export async function makeModelFolder(shape: ModelShape, model: string): Promise<string> {
+async function makeModelFolder(shape: ModelShape, model: string): Promise<string> {
   const { folder: processorFolder } = await openModelSource(model, { weights: false });
   const ids = await Tokenizer.load(processorFolder);
   const folder = await mkdtemp(join(tmpdir(), 'wethink-bench-'));
@@ -139,6 +138,23 @@ export async function makeModelFolder(shape: ModelShape, model: string): Promise
   return folder;
 }
 
-export async function removeModelFolder(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true });
+/** Random weights in the format that published models have, of models whose folders hold none. */
+export const RANDOM_BF16 = { fromScratch: true, randomFormat: 'bf16' } as const;
+
+/**
+ * Runs `work` on the folder of a model of this shape, which exists meanwhile.
+ * @param model the folder, or the name, of the model that lends its processor; it is the model where there is no shape
+ */
+export async function withModelFolder<T>(
+  shape: ModelShape | undefined,
+  model: string,
+  work: (folder: string) => Promise<T>,
+): Promise<T> {
+  if (!shape) return work(model);
+  const folder = await makeModelFolder(shape, model);
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 }

@@ -4,7 +4,7 @@ import type { RAISED_LIMITS } from '../gpu/device.ts';
 import type { Gpu } from '../gpu/gpu.ts';
 import type { KernelFamily } from '../gpu/kernel-family.ts';
 import type { SelfTestResult } from '../ops/self-test.ts';
-import { table } from './table.ts';
+import { table } from '../util/table.ts';
 
 const KINDS: Readonly<Record<AdapterKind, string>> = {
   real: 'a GPU: the fastest choice',

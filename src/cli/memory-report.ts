@@ -2,7 +2,7 @@
 import { MEMORY_LINES, type MemoryLine } from '../gpu/memory.ts';
 import type { MemoryPlan, Remedy } from '../train/memory-plan.ts';
 import { gigabytes } from '../util/gigabytes.ts';
-import { table } from './table.ts';
+import { table } from '../util/table.ts';
 
 /** As `--json` prints it. */
 export interface MemoryReport {

@@ -38,7 +38,7 @@ const ADVICE: Readonly<Record<MemoryLine, string>> = {
 };
 
 export class MemoryBudget {
-  readonly limitBytes: number;
+  readonly #limitBytes: number;
   readonly #isEnforced: boolean;
   #used = noUse();
   #totalBytes = 0;
@@ -50,7 +50,7 @@ export class MemoryBudget {
    * @param isEnforced false counts on beyond the bound, for a plan that is to show by how much
    */
   constructor(limitBytes: number, isEnforced = true) {
-    this.limitBytes = limitBytes;
+    this.#limitBytes = limitBytes;
     this.#isEnforced = isEnforced;
   }
 
@@ -70,15 +70,15 @@ export class MemoryBudget {
 
   /** Infinity where there is no limit. */
   get remainingBytes(): number {
-    return this.limitBytes - this.#totalBytes;
+    return this.#limitBytes - this.#totalBytes;
   }
 
   /** @throws {GpuError} when the budget does not hold `sizeBytes` more */
   add(line: MemoryLine, sizeBytes: number): void {
-    if (this.#isEnforced && this.#totalBytes + sizeBytes > this.limitBytes) {
+    if (this.#isEnforced && this.#totalBytes + sizeBytes > this.#limitBytes) {
       throw new GpuError({
         where: `GPU memory for ${line}`,
-        expected: `at most ${mebibytes(this.limitBytes)} in all (trainer.gpu.memory_budget_gb)`,
+        expected: `at most ${mebibytes(this.#limitBytes)} in all (trainer.gpu.memory_budget_gb)`,
         found: `${mebibytes(sizeBytes)} more on top of ${describeUse(this.#used)}`,
         fix: `${ADVICE[line]}; \`wethink doctor CONFIG\` predicts what a configuration needs`,
       });

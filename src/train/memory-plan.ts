@@ -36,11 +36,14 @@ export async function planMemory(config: Config, modelRevision: string | null = 
   const limitBytes = memoryLimit(config);
   const gpu = await Gpu.openForPlanning(config.trainer.gpu.adapter, limitBytes);
   const learner = await openLearner(gpu, config, config.algorithm.kl_coef > 0, { modelRevision });
-  const prompts = fullPrompts(learner);
-  // The second finds free buffers of the first.
-  for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
+  try {
+    const prompts = fullPrompts(learner);
+    // The second finds free buffers of the first.
+    for (const step of [1, 2]) await takeFullStep(learner, prompts, step);
+  } finally {
+    closeLearner(learner);
+  }
   const { peakBytes, peak } = gpu.budget;
-  closeLearner(learner);
   return { peakBytes, peak, limitBytes };
 }
 
